@@ -1,0 +1,2 @@
+//! PID 1 of the docker sidecar of one GitHub Actions job.
+fn main() {}

@@ -1,0 +1,2 @@
+//! PID 1 of a container that runs one GitHub Actions job.
+fn main() {}

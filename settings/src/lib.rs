@@ -1,0 +1,1 @@
+//! An environment becomes values, or a list of everything wrong with it.
