@@ -79,6 +79,7 @@ where
             machine,
             effects,
             state_file,
+            state_unseen: false,
             children: Children::new(),
             ends: HashMap::new(),
             jobs: HashMap::new(),
@@ -119,6 +120,8 @@ struct Driver<V: Vocabulary, M, E> {
     machine: M,
     effects: E,
     state_file: Option<StateFile>,
+    /// The state file could not be written the last time, which is said once.
+    state_unseen: bool,
     children: Children<V::Role>,
     /// Where to send the end of a child whose output is read, so that its last lines come first.
     ends: HashMap<V::Role, oneshot::Sender<ChildEnd>>,
@@ -301,10 +304,14 @@ where
     fn publish(&mut self, state: &State) {
         records::set_phase(state.phase);
         self.timeline.reached(state, Instant::now());
-        if let Some(file) = &self.state_file
-            && let Err(error) = file.write(state)
-        {
-            warn!(%error, "the state file cannot be written; `health` will not see this phase");
+        let Some(file) = &mut self.state_file else { return };
+        match file.write(state) {
+            Ok(()) => self.state_unseen = false,
+            Err(_) if self.state_unseen => {}
+            Err(error) => {
+                self.state_unseen = true;
+                warn!(%error, "the state file cannot be written; `health` and the other container do not see this program");
+            }
         }
     }
 

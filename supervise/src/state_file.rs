@@ -40,34 +40,40 @@ pub struct Published {
 pub struct StateFile {
     directory: PathBuf,
     program: &'static str,
-    _lock: Flock<File>,
+    lock: Option<Flock<File>>,
 }
 
 impl StateFile {
+    /// A state file to be claimed by the first [`StateFile::write`] that can: its directory may come later, from another container.
+    pub fn at(directory: &Path, program: &'static str) -> Self {
+        Self { directory: directory.to_owned(), program, lock: None }
+    }
+
     /// Makes the directory if it must, and takes the lock.
     ///
     /// # Errors
-    /// The directory cannot be made or written, or another living process holds the lock.
-    pub fn claim(directory: &Path, program: &'static str) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o644)
-            .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(directory.join(LOCK))?;
+    /// The directory cannot be made or written, or another living process holds the lock ([`io::ErrorKind::WouldBlock`]).
+    pub fn claim(&mut self) -> io::Result<()> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.directory)?;
+        let path = self.directory.join(LOCK);
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).custom_flags(nix::libc::O_NOFOLLOW).open(&path)?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-            io::Error::new(io::Error::from(errno).kind(), format!("{} is held by another living process", directory.join(LOCK).display()))
+            io::Error::new(io::Error::from(errno).kind(), format!("{} is held by another living process", path.display()))
         })?;
-        Ok(Self { directory: directory.to_owned(), program, _lock: lock })
+        self.lock = Some(lock);
+        Ok(())
     }
 
     /// Replaces the file in one step: a reader sees the old state or the new one.
     ///
     /// # Errors
-    /// The file system refuses.
-    pub fn write(&self, state: &State) -> io::Result<()> {
+    /// As [`StateFile::claim`], or the file system refuses.
+    pub fn write(&mut self, state: &State) -> io::Result<()> {
+        self.claim()?;
         #[expect(clippy::disallowed_methods, reason = "the state file tells the time of day")]
         let now = SystemTime::now();
         let published = Published {
@@ -133,7 +139,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().join("runner");
         assert_eq!(StateFile::read(&home), None);
-        let file = StateFile::claim(&home, "program").unwrap();
+        let mut file = StateFile::at(&home, "program");
+        file.claim().unwrap();
         assert_eq!(StateFile::read(&home), None);
         file.write(&state("running")).unwrap();
         let published = StateFile::read(&home).unwrap();
@@ -147,11 +154,13 @@ mod tests {
     #[test]
     fn a_second_claim_is_refused_while_the_first_lives() {
         let dir = tempfile::tempdir().unwrap();
-        let first = StateFile::claim(dir.path(), "program").unwrap();
-        let refused = StateFile::claim(dir.path(), "program").unwrap_err().to_string();
+        let mut first = StateFile::at(dir.path(), "program");
+        first.claim().unwrap();
+        let mut second = StateFile::at(dir.path(), "program");
+        let refused = second.claim().unwrap_err().to_string();
         assert!(refused.ends_with("lock is held by another living process"), "{refused}");
         drop(first);
-        StateFile::claim(dir.path(), "program").unwrap();
+        second.claim().unwrap();
     }
 
     #[test]
@@ -160,7 +169,8 @@ mod tests {
         let victim = dir.path().join("victim");
         fs::write(&victim, "untouched").unwrap();
         let home = dir.path().join("home");
-        let file = StateFile::claim(&home, "program").unwrap();
+        let mut file = StateFile::at(&home, "program");
+        file.claim().unwrap();
         std::os::unix::fs::symlink(&victim, home.join(".state.json.new")).unwrap();
         file.write(&state("running")).unwrap();
         assert_eq!(fs::read_to_string(victim).unwrap(), "untouched");
