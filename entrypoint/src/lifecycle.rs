@@ -41,7 +41,7 @@ enum Phase {
     /// Is everything there?
     Checking,
     /// Cache, docker and registration, side by side; true = still under way.
-    Preparing { restore: Restore, docker: bool, register: bool },
+    Preparing { restore: Restore, docker: bool, register: Register },
     /// The runner lives, or is about to be started again.
     Running { alive: bool, listening: bool },
     /// The runner is to end.
@@ -61,6 +61,16 @@ enum Restore {
     Going,
     /// It was killed, and is waited for only for a moment: on a mount that does not answer it never ends.
     Killed,
+}
+
+/// How far the registration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Register {
+    Over,
+    /// No request is on its way.
+    Going,
+    /// GitHub has a request and has not answered.
+    Asked,
 }
 
 /// How far a stop has come while the runner lives.
@@ -144,8 +154,8 @@ impl Lifecycle {
         })
     }
 
-    fn forget_registration(&mut self) {
-        self.owed.retain(|owed| !matches!(owed, Obligation::Deregister(_)));
+    fn paid(&mut self, registration: &Registration) {
+        self.owed.retain(|owed| !matches!(owed, Obligation::Deregister(known) if known == registration));
     }
 
     // --- Checking and Preparing -----------------------------------------------------------------------------------------------------
@@ -164,7 +174,7 @@ impl Lifecycle {
     fn prepare(&mut self) -> Actions {
         let restore = if self.plan.restore.is_some() { Restore::Going } else { Restore::Over };
         let mut actions =
-            vec![self.enter(Phase::Preparing { restore, docker: self.plan.docker, register: true }), Action::Run(Job::Register)];
+            vec![self.enter(Phase::Preparing { restore, docker: self.plan.docker, register: Register::Going }), Action::Run(Job::Register)];
         if self.plan.docker {
             actions.push(Action::Run(Job::WaitForDocker));
         }
@@ -180,7 +190,7 @@ impl Lifecycle {
             match part {
                 Part::Restore => *restore = Restore::Over,
                 Part::Docker => *docker = false,
-                Part::Register => *register = false,
+                Part::Register => *register = Register::Over,
             }
         }
         self.go_on()
@@ -189,10 +199,12 @@ impl Lifecycle {
     /// With all parts over the runner can start or, when the life is already ending, end.
     fn go_on(&mut self) -> Actions {
         match self.phase {
-            Phase::Preparing { restore: Restore::Over, docker: false, register: false } if self.stopping || self.ending.is_some() => {
+            Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over }
+                if self.stopping || self.ending.is_some() =>
+            {
                 self.leave()
             }
-            Phase::Preparing { restore: Restore::Over, docker: false, register: false } => self.start_runner(),
+            Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over } => self.start_runner(),
             _ => vec![],
         }
     }
@@ -204,7 +216,7 @@ impl Lifecycle {
             match part {
                 Part::Restore => {}
                 Part::Docker => *docker = false,
-                Part::Register => *register = false,
+                Part::Register => *register = Register::Over,
             }
         }
         let mut actions = vec![Action::Say(Level::Error, why)];
@@ -215,7 +227,6 @@ impl Lifecycle {
     /// Gives up what is being prepared. A registration whose request is on its way is waited for: what GitHub does after we have
     /// looked would stay for ever.
     fn stop_preparing(&mut self) -> Actions {
-        let asked = self.registration().is_some();
         let Phase::Preparing { restore, docker, register } = &mut self.phase else { return vec![] };
         let mut actions = Vec::new();
         if *restore == Restore::Going {
@@ -225,10 +236,13 @@ impl Lifecycle {
         if std::mem::take(docker) {
             actions.push(Action::Abandon(Job::WaitForDocker));
         }
-        if *register && asked {
-            actions.push(Action::Tighten(Timer::Answer, self.plan.stop.settle));
-        } else if std::mem::take(register) {
-            actions.push(Action::Abandon(Job::Register));
+        match register {
+            Register::Over => {}
+            Register::Asked => actions.push(Action::Tighten(Timer::Answer, self.plan.stop.settle)),
+            Register::Going => {
+                *register = Register::Over;
+                actions.push(Action::Abandon(Job::Register));
+            }
         }
         actions.extend(self.go_on());
         actions
@@ -250,20 +264,25 @@ impl Lifecycle {
     fn told_of_registration(&mut self, outcome: Outcome) -> Actions {
         match outcome {
             Outcome::MayExist(name) => {
+                self.registering(Register::Asked);
                 self.owed.push(Obligation::Deregister(Registration::MayExist(name)));
                 vec![self.publish()]
             }
-            Outcome::NotThere => {
-                self.forget_registration();
+            Outcome::Absent(name) => {
+                self.paid(&Registration::MayExist(name));
+                self.registering(Register::Going);
                 let mut actions = vec![self.publish()];
-                if self.stopping || self.ending.is_some() {
-                    actions.push(Action::Disarm(Timer::Answer));
-                    actions.extend(self.stop_preparing());
-                }
+                actions.extend(self.unless_wanted());
+                actions
+            }
+            Outcome::Waiting(why) => {
+                self.registering(Register::Going);
+                let mut actions = vec![Action::Say(Level::Warn, why)];
+                actions.extend(self.unless_wanted());
                 actions
             }
             Outcome::Registered { id, name } => {
-                self.forget_registration();
+                self.paid(&Registration::MayExist(name.clone()));
                 self.owed.push(Obligation::Deregister(Registration::Runner { id, name: name.clone() }));
                 let said = Action::Say(Level::Info, format!("registered runner {name} (id {id})"));
                 let mut actions = vec![said, self.publish(), Action::Disarm(Timer::Answer)];
@@ -277,6 +296,22 @@ impl Lifecycle {
             }
             Outcome::Checked(_) | Outcome::Docker(_) | Outcome::Updated | Outcome::Deregistered(_) => vec![],
         }
+    }
+
+    fn registering(&mut self, now: Register) {
+        if let Phase::Preparing { register, .. } = &mut self.phase {
+            *register = now;
+        }
+    }
+
+    /// With no request on its way a registration that nobody wants any more can be given up.
+    fn unless_wanted(&mut self) -> Actions {
+        if !self.stopping && self.ending.is_none() {
+            return vec![];
+        }
+        let mut actions = vec![Action::Disarm(Timer::Answer)];
+        actions.extend(self.stop_preparing());
+        actions
     }
 
     // --- Running --------------------------------------------------------------------------------------------------------------------
@@ -325,7 +360,7 @@ impl Lifecycle {
         }
         // The service removes an ephemeral runner with its job. For some seconds a DELETE would still be answered "busy".
         if self.job == JobState::Completed && code == Some(0) {
-            self.forget_registration();
+            self.owed.retain(|owed| !matches!(owed, Obligation::Deregister(Registration::Runner { .. })));
         }
         if self.ending.is_some() || !matches!(self.phase, Phase::Running { .. }) {
             return self.leave();
@@ -463,7 +498,9 @@ impl Lifecycle {
         let mut actions = vec![Action::Disarm(Timer::Ask)];
         match removal {
             Removal::Gone => {
-                self.forget_registration();
+                if let Some(registration) = self.registration() {
+                    self.paid(&registration);
+                }
                 actions.push(Action::Say(Level::Info, "registration removed; no job can come any more".to_owned()));
                 // A job that was taken before the answer came is still told to us afterwards; it may end.
                 actions.extend(if self.job == JobState::None { self.end_listener() } else { self.wait_for_job() });
@@ -555,7 +592,7 @@ impl Lifecycle {
         match (&self.phase, timer) {
             (_, Timer::Budget) => self.out_of_time(),
             (Phase::Preparing { .. }, Timer::Restore) => self.restore_expired(),
-            (Phase::Preparing { register: true, .. }, Timer::Answer) => {
+            (Phase::Preparing { register: Register::Asked, .. }, Timer::Answer) => {
                 let mut actions = vec![Action::Abandon(Job::Register)];
                 actions.extend(self.prepared(Part::Register));
                 actions

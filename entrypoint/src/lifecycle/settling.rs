@@ -37,14 +37,24 @@ impl Lifecycle {
     }
 
     pub(super) fn deregistered(&mut self, removal: Removal) -> Actions {
-        let Phase::Settling { deregistering, .. } = &mut self.phase else { return vec![] };
+        let Phase::Settling { deregistering: true, .. } = self.phase else { return vec![] };
         match removal {
             Removal::Gone => {
-                *deregistering = false;
-                self.forget_registration();
-                let mut actions =
-                    vec![Action::Disarm(Timer::Deregister), Action::Say(Level::Info, "registration removed".to_owned()), self.publish()];
-                actions.extend(self.finish_if_settled());
+                if let Some(registration) = self.registration() {
+                    self.paid(&registration);
+                }
+                let mut actions = vec![Action::Say(Level::Info, "registration removed".to_owned())];
+                match self.registration() {
+                    // A request that failed before the one that succeeded may have made one too.
+                    Some(next) => actions.extend([self.publish(), Action::Run(Job::Deregister(next))]),
+                    None => {
+                        if let Phase::Settling { deregistering, .. } = &mut self.phase {
+                            *deregistering = false;
+                        }
+                        actions.extend([Action::Disarm(Timer::Deregister), self.publish()]);
+                        actions.extend(self.finish_if_settled());
+                    }
+                }
                 actions
             }
             Removal::Busy => vec![Action::Arm(Timer::Retry, BUSY_RETRY)],

@@ -10,6 +10,9 @@ use supervise::{Action, ChildEnd, Event, Machine, Signal, Target};
 use super::{Drain, Job, JobState, Lifecycle, Note, Obligation, Outcome, Phase, Plan, Registration, Removal, Role, Timer, Words};
 use crate::stages::{Ending, StopBudget};
 
+/// The names of the attempts to register.
+const NAMES: [&str; 2] = ["r", "s"];
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn plan() -> Plan {
@@ -33,10 +36,12 @@ struct World {
     children: BTreeMap<Role, bool>,
     jobs: BTreeSet<Job>,
     timers: BTreeSet<Timer>,
-    /// The request for a registration is with GitHub.
-    request_sent: bool,
-    /// GitHub may list the runner.
-    listed: bool,
+    /// The name of the request that GitHub has not answered.
+    request: Option<&'static str>,
+    requests: usize,
+    registered: Option<&'static str>,
+    /// What GitHub may list.
+    listed: BTreeSet<&'static str>,
     /// What GitHub does not answer for in time may stay listed.
     excused: bool,
     alone_awaited: bool,
@@ -66,14 +71,13 @@ impl World {
             Action::Signal(target, signal) => self.signalled(machine, *target, *signal),
             Action::Run(job) => {
                 if matches!(job, Job::Deregister(_)) {
-                    assert!(!self.request_sent, "removed while the request is on its way: the runner would appear afterwards");
+                    assert!(self.request.is_none(), "removed while the request is on its way: the runner would appear afterwards");
                 }
                 assert!(self.jobs.insert(job.clone()), "{job:?} runs twice");
             }
             Action::Abandon(job) => {
-                if *job == Job::Register && self.request_sent {
+                if *job == Job::Register && self.request.take().is_some() {
                     assert!(machine.registration().is_some(), "an unanswered request is forgotten");
-                    self.request_sent = false;
                 }
                 self.jobs.remove(job);
             }
@@ -82,7 +86,7 @@ impl World {
             Action::Publish(state) => assert_eq!(state.owes.len(), machine.owed.len()),
             Action::Say(..) => {}
             Action::Exit(code) => {
-                assert!(!self.listed || self.excused, "left while GitHub still lists the runner");
+                assert!(self.listed.is_empty() || self.excused, "left while GitHub still lists the runner");
                 assert!(!self.children.contains_key(&Role::Runner) || self.excused, "left while the runner lives");
                 self.exited = Some(*code);
             }
@@ -156,14 +160,19 @@ impl World {
         match job {
             Job::Check => vec![Outcome::Checked(Ok(())), Outcome::Checked(Err("missing".into()))],
             Job::WaitForDocker => vec![Outcome::Docker(Ok(())), Outcome::Docker(Err("not ready".into()))],
-            Job::Register if self.request_sent => vec![
-                Outcome::Registered { id: 42, name: "r".into() },
-                Outcome::NotThere,
-                Outcome::RegisterFailed { ending: Ending::GitHubUnreachable, why: "unknown outcome".into() },
-            ],
-            Job::Register => {
-                vec![Outcome::MayExist("r".into()), Outcome::RegisterFailed { ending: Ending::CredentialsRefused, why: "refused".into() }]
-            }
+            Job::Register => match self.request {
+                Some(name) => vec![
+                    Outcome::Registered { id: 42, name: name.into() },
+                    Outcome::Absent(name.into()),
+                    Outcome::Waiting("no answer".into()),
+                    Outcome::RegisterFailed { ending: Ending::GitHubUnreachable, why: "unknown outcome".into() },
+                ],
+                None => {
+                    let mut outcomes = vec![Outcome::RegisterFailed { ending: Ending::CredentialsRefused, why: "refused".into() }];
+                    outcomes.extend(NAMES.get(self.requests).map(|&name| Outcome::MayExist(name.into())));
+                    outcomes
+                }
+            },
             Job::Deregister(_) => {
                 vec![
                     Outcome::Deregistered(Removal::Gone),
@@ -184,27 +193,40 @@ impl World {
                 self.children.remove(role);
                 if *role == Role::Runner && *end == ChildEnd::Code(0) && self.job == 2 {
                     // The service removes an ephemeral runner with its job.
-                    self.listed = false;
+                    self.listed.remove(self.registered.unwrap_or_default());
                 }
             }
             Event::SpawnFailed(role, _) => drop(self.children.remove(role)),
-            Event::Told(Outcome::MayExist(_)) => (self.request_sent, self.listed) = (true, true),
-            Event::Told(Outcome::NotThere) => (self.request_sent, self.listed) = (false, false),
+            Event::Told(Outcome::MayExist(_)) => {
+                self.request = Some(NAMES[self.requests]);
+                self.requests += 1;
+                self.listed.extend(self.request);
+            }
+            Event::Told(Outcome::Absent(_)) => {
+                if let Some(name) = self.request.take() {
+                    self.listed.remove(name);
+                }
+            }
+            Event::Told(Outcome::Waiting(_)) => self.request = None,
             Event::Told(Outcome::Registered { .. }) => {
-                self.request_sent = false;
+                self.registered = self.request.take();
                 self.jobs.remove(&Job::Register);
             }
             Event::Told(Outcome::RegisterFailed { .. }) => {
-                self.request_sent = false;
+                self.request = None;
                 self.jobs.remove(&Job::Register);
             }
             Event::Told(Outcome::Checked(_)) => drop(self.jobs.remove(&Job::Check)),
             Event::Told(Outcome::Docker(_)) => drop(self.jobs.remove(&Job::WaitForDocker)),
             Event::Told(Outcome::Updated) => drop(self.jobs.remove(&Job::AwaitUpdate)),
             Event::Told(Outcome::Deregistered(removal)) => {
-                self.jobs.retain(|job| !matches!(job, Job::Deregister(_)));
-                if *removal == Removal::Gone {
-                    self.listed = false;
+                let asked: Vec<Job> = self.jobs.iter().filter(|job| matches!(job, Job::Deregister(_))).cloned().collect();
+                for job in asked {
+                    self.jobs.remove(&job);
+                    let Job::Deregister(Registration::MayExist(name) | Registration::Runner { name, .. }) = job else { continue };
+                    if *removal == Removal::Gone {
+                        self.listed.remove(name.as_str());
+                    }
                 }
             }
             Event::Noted(Note::JobStarted(_)) => self.job = 1,
@@ -431,7 +453,8 @@ fn the_transition_table_is_what_was_reviewed() {
         Event::Told(Outcome::Checked(Err("RUNNER_HOME is missing".into()))),
         Event::Told(Outcome::Docker(Ok(()))),
         Event::Told(Outcome::Docker(Err("docker did not answer".into()))),
-        Event::Told(Outcome::NotThere),
+        Event::Told(Outcome::Absent("r".into())),
+        Event::Told(Outcome::Waiting("no answer".into())),
         Event::Told(Outcome::Registered { id: 42, name: "r".into() }),
         Event::Told(Outcome::RegisterFailed { ending: Ending::CredentialsRefused, why: "refused".into() }),
         Event::Told(Outcome::Deregistered(Removal::Gone)),

@@ -86,8 +86,10 @@ pub(crate) enum Outcome {
     Docker(Result<(), String>),
     /// A registration with this name is about to be asked for: from now on it may exist.
     MayExist(String),
-    /// It certainly does not exist.
-    NotThere,
+    /// The request with this name certainly made none.
+    Absent(String),
+    /// The request failed; another follows after a while. What the failed one made may still appear.
+    Waiting(String),
     /// It exists.
     Registered {
         /// GitHub's number for it.
