@@ -1,1 +1,2 @@
 //! PID 1 of a container that runs one GitHub Actions job.
+pub mod github;
