@@ -95,7 +95,6 @@ fn findings(config: &Config) -> Vec<Finding> {
     let problem = (!problems.is_empty()).then(|| problems.join("\n"));
     findings.push(Finding { what: "the runner can be started".to_owned(), problem, code: CONFIG });
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else { return findings };
-    let _ = rustls::crypto::ring::default_provider().install_default();
     if let Some(docker) = &config.docker {
         let problem = runtime.block_on(docker::answers(&docker.host)).err();
         findings.push(Finding { what: format!("docker answers at {}", docker.host), problem, code: 69 });

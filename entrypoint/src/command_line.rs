@@ -16,7 +16,10 @@ pub(crate) enum Command {
     Run(Arguments),
     Supervise(init::Options),
     Check(Arguments),
-    Health { arguments: Arguments, ready: bool },
+    Health {
+        arguments: Arguments,
+        ready: bool,
+    },
     /// What follows `cache`.
     Cache(Vec<OsString>),
     /// Text that was asked for.
@@ -46,7 +49,11 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     }
 }
 
-fn settings_of(switches: &[&str], words: impl IntoIterator<Item = OsString>, command: impl FnOnce(Arguments) -> Command) -> Result<Command, UsageError> {
+fn settings_of(
+    switches: &[&str],
+    words: impl IntoIterator<Item = OsString>,
+    command: impl FnOnce(Arguments) -> Command,
+) -> Result<Command, UsageError> {
     let arguments = parse_arguments(TABLE, switches, words)?;
     Ok(match (arguments.help, arguments.version) {
         (true, _) => Command::Answer(help()),
@@ -169,9 +176,15 @@ mod tests {
     fn what_is_not_understood_says_what_would_be() {
         for (words, expected) in [
             (&["supervise"][..], "supervise needs a command to run\nhint: runner-entrypoint supervise -- CMD ARGUMENT..."),
-            (&["supervise", "--grace", "soon", "x"], "--grace: `soon` is not a time span\nhint: write seconds, or a unit as in `90s` or `2m`"),
+            (
+                &["supervise", "--grace", "soon", "x"],
+                "--grace: `soon` is not a time span\nhint: write seconds, or a unit as in `90s` or `2m`",
+            ),
             (&["start"], "unknown command: start"),
-            (&["--access-token", "x"], "--access-token is not a flag: a secret on the command line can be read by every process\nhint: set ACCESS_TOKEN or give --access-token-file PATH"),
+            (
+                &["--access-token", "x"],
+                "--access-token is not a flag: a secret on the command line can be read by every process\nhint: set ACCESS_TOKEN or give --access-token-file PATH",
+            ),
         ] {
             assert_eq!(read(words).unwrap_err(), expected);
         }

@@ -35,7 +35,11 @@ pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration) -> Result
         }
         seen_alive |= alive;
         if Instant::now() + PAUSE >= ends {
-            return Err(format!("docker is not ready after {} s (WAIT_FOR_DOCKER_SECONDS): {problem}\n{}", budget.as_secs(), hint(host, seen_alive)));
+            return Err(format!(
+                "docker is not ready after {} s (WAIT_FOR_DOCKER_SECONDS): {problem}\n{}",
+                budget.as_secs(),
+                hint(host, seen_alive)
+            ));
         }
         sleep(PAUSE).await;
     }
@@ -50,6 +54,8 @@ pub(crate) async fn answers(host: &str) -> Result<(), String> {
 }
 
 fn client(host: &str) -> Result<reqwest::Client, String> {
+    // The library wants a provider even for a client that never speaks TLS; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // Never through a proxy: the daemon is beside us.
     let mut builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     if let Some(path) = host.strip_prefix("unix://") {
@@ -88,7 +94,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 fn hint(host: &str, sidecar_lives: bool) -> String {
     match host.strip_prefix("unix://").and_then(|path| Path::new(path).parent()) {
         _ if sidecar_lives => "hint: the sidecar lives but is not ready; its own log says what it waits for".to_owned(),
-        Some(folder) => format!("hint: is {} one volume, mounted at this path in both containers? Set DISABLE_WAIT_FOR_DOCKER=yes to start without docker", folder.display()),
+        Some(folder) => format!(
+            "hint: is {} one volume, mounted at this path in both containers? Set DISABLE_WAIT_FOR_DOCKER=yes to start without docker",
+            folder.display()
+        ),
         None => "hint: set DISABLE_WAIT_FOR_DOCKER=yes to start without docker".to_owned(),
     }
 }

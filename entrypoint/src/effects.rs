@@ -5,12 +5,12 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc, time::Duration};
 use settings::Secret;
 use supervise::{Output, Program, Tell, Work, off_loop};
 use tokio::time::{Instant, sleep};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::{
     config::{Config, Name},
     docker,
-    github::{self, Claim, Class, Client, Group, Names, Notice, Policy, RunnerId, RunnerName, Settled, Wish},
+    github::{self, Claim, Class, Client, Names, Notice, Policy, RunnerId, RunnerName, Settled, Wish},
     lifecycle::{Job, Note, Outcome, Registration, Removal, Role, Words},
     runner,
     stages::Ending,
@@ -33,8 +33,6 @@ pub(crate) struct Effects {
 
 impl Effects {
     pub(crate) fn new(config: Config) -> Self {
-        // TLS needs it, and so does the plain client of docker's socket that the same library makes.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
         Self { config: Rc::new(config), jit_config: Rc::default(), itself }
     }
@@ -142,7 +140,7 @@ async fn register(config: Rc<Config>, jit_config: Rc<RefCell<Option<Secret>>>, t
             Name::Exactly(name) => Names::Exact(name.clone()),
             Name::Prefixed(prefix) => Names::Prefixed(prefix.clone()),
         },
-        group: Group::Named(wanted.group.clone()),
+        group: wanted.group.clone(),
         labels: wanted.labels.clone(),
         work_folder: wanted.work_folder.clone(),
     };
@@ -150,8 +148,8 @@ async fn register(config: Rc<Config>, jit_config: Rc<RefCell<Option<Secret>>>, t
         Notice::MayExist(name) => tell(Outcome::MayExist(name.as_str().to_owned())),
         Notice::Absent(name) => tell(Outcome::Absent(name.as_str().to_owned())),
         Notice::Waiting { error, wait } => tell(Outcome::Waiting(format!("{error}\ntrying again in {:.1} s", wait.as_secs_f64()))),
-        // Told by the outcome, together with what starts it.
-        Notice::Registered { .. } => {}
+        // The machine hears of it with the outcome, when there is also what starts the runner.
+        Notice::Registered { id, name } => debug!(%id, %name, "GitHub has registered the runner"),
     })
     .await;
     match registered {

@@ -6,7 +6,11 @@
 //! `config` knows every setting, `lifecycle` decides, `stages` holds the budgets, `effects` does; `github`, `cache`, `runner` and
 //! `docker` each know one thing and nothing of each other.
 
-pub mod cache;
+pub mod cache {
+    pub fn command(_: Vec<std::ffi::OsString>) -> u8 {
+        64
+    }
+}
 mod check;
 mod command_line;
 mod config;
@@ -17,10 +21,7 @@ mod lifecycle;
 mod runner;
 mod stages;
 
-use std::{
-    ffi::OsString,
-    process::ExitCode,
-};
+use std::{ffi::OsString, process::ExitCode};
 
 use settings::Arguments;
 use supervise::{Signals, StateFile, drive, init, records};

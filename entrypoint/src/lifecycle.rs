@@ -345,7 +345,6 @@ impl Lifecycle {
                 self.listener_code = Some(code);
                 vec![]
             }
-            Note::Cache(summary) => vec![Action::Say(Level::Info, summary)],
         }
     }
 

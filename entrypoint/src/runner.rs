@@ -83,7 +83,8 @@ pub(crate) enum Found {
 
 /// The program that the settings ask for, if it is there.
 pub(crate) fn found(runner: &Runner) -> Option<Found> {
-    let executable = |name: &str| runner.home.join(name).metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let executable =
+        |name: &str| runner.home.join(name).metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
     let listener = || executable(LISTENER).then_some(Found::Listener);
     let run_sh = || executable(RUN_SH).then_some(Found::RunSh);
     match runner.command {
@@ -127,7 +128,9 @@ pub(crate) fn user(runner: &Runner) -> Result<Option<User>, String> {
     let Some(name) = runner.user.as_deref().filter(|_| Uid::effective().is_root()) else { return Ok(None) };
     match User::from_name(name) {
         Ok(Some(user)) => Ok(Some(user)),
-        Ok(None) => Err(format!("RUNNER_USER: there is no user `{name}` in this image\n  hint: create it, name another one, or set RUN_AS_ROOT=yes")),
+        Ok(None) => Err(format!(
+            "RUNNER_USER: there is no user `{name}` in this image\n  hint: create it, name another one, or set RUN_AS_ROOT=yes"
+        )),
         Err(error) => Err(format!("RUNNER_USER: user `{name}` cannot be looked up: {error}")),
     }
 }
@@ -198,7 +201,13 @@ mod tests {
     }
 
     fn runner(home: &Path, command: RunnerCommand) -> Runner {
-        Runner { home: home.to_owned(), command, user: None, environment: vec![("PATH".into(), "/bin".into())], tool_cache: "/opt/hostedtoolcache".into() }
+        Runner {
+            home: home.to_owned(),
+            command,
+            user: None,
+            environment: vec![("PATH".into(), "/bin".into())],
+            tool_cache: "/opt/hostedtoolcache".into(),
+        }
     }
 
     fn executable(path: &Path) {

@@ -1,9 +1,6 @@
 //! What must hold besides the tests: format, lints, dependencies, documents that are true, programs that are small.
 
-use std::{
-    fs,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use crate::{
     run::{self, Failed},
@@ -39,7 +36,18 @@ fn dependency_policy() -> Result<(), Failed> {
 
 /// What no lint can see: a machine that reads the clock, a file or the environment is none.
 fn machines_are_pure() -> Result<(), Failed> {
-    const IMPURE: &[&str] = &["std::fs", "std::env", "std::net", "std::process", "std::thread", "std::time::Instant", "SystemTime", "tokio::", "nix::", "tracing::"];
+    const IMPURE: &[&str] = &[
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::process",
+        "std::thread",
+        "std::time::Instant",
+        "SystemTime",
+        "tokio::",
+        "nix::",
+        "tracing::",
+    ];
     let mut files = Vec::new();
     for program in ["entrypoint", "dind"] {
         let source = run::root().join(program).join("src");
@@ -71,11 +79,17 @@ fn reference() -> Result<String, Failed> {
 pub(crate) fn write_reference() -> Result<(), Failed> {
     let path = run::root().join(REFERENCE);
     let text = reference()?;
-    fs::create_dir_all(path.parent().unwrap_or(&path)).and_then(|()| fs::write(&path, text)).map_err(|error| Failed(format!("{}: {error}", path.display())))
+    fs::create_dir_all(path.parent().unwrap_or(&path))
+        .and_then(|()| fs::write(&path, text))
+        .map_err(|error| Failed(format!("{}: {error}", path.display())))
 }
 
 fn reference_is_current() -> Result<(), Failed> {
-    if read(&run::root().join(REFERENCE))? == reference()? { Ok(()) } else { Err(Failed(format!("{REFERENCE} is out of date: run `cargo xtask docs`"))) }
+    if read(&run::root().join(REFERENCE))? == reference()? {
+        Ok(())
+    } else {
+        Err(Failed(format!("{REFERENCE} is out of date: run `cargo xtask docs`")))
+    }
 }
 
 fn documents_are_true() -> Result<(), Failed> {

@@ -37,7 +37,11 @@ pub(crate) fn privileged(program: &str, words: &[&str]) -> Result<(), Failed> {
 
 /// What a program prints.
 pub(crate) fn output(program: &str, words: &[&str]) -> Result<String, Failed> {
-    let output = Command::new(program).args(words).current_dir(root()).output().map_err(|error| Failed(format!("{program} cannot be run: {error}")))?;
+    let output = Command::new(program)
+        .args(words)
+        .current_dir(root())
+        .output()
+        .map_err(|error| Failed(format!("{program} cannot be run: {error}")))?;
     if !output.status.success() {
         return Err(Failed(format!("{program} {} failed:\n{}", words.join(" "), String::from_utf8_lossy(&output.stderr))));
     }

@@ -1,10 +1,6 @@
 //! The two programs as users get them: one static file each.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use crate::run::{self, Failed};
 
@@ -25,7 +21,8 @@ pub(crate) fn build() -> Result<PathBuf, Failed> {
     fs::create_dir_all(&folder).map_err(|error| Failed(format!("{} cannot be made: {error}", folder.display())))?;
     for program in PROGRAMS {
         let built = run::root().join("target").join(&target).join("release").join(program);
-        let size = fs::copy(&built, folder.join(program)).map_err(|error| Failed(format!("{} cannot be copied: {error}", built.display())))?;
+        let size =
+            fs::copy(&built, folder.join(program)).map_err(|error| Failed(format!("{} cannot be copied: {error}", built.display())))?;
         println!("{program}: {:.2} MB, static, {target}", size as f64 / 1e6);
         if size > LIMIT {
             return Err(Failed(format!("{program} is larger than {LIMIT} bytes")));
@@ -62,6 +59,7 @@ fn check_static(program: &std::path::Path) -> Result<(), Failed> {
 fn target() -> String {
     let architecture = std::env::consts::ARCH;
     let musl = format!("{architecture}-unknown-linux-musl");
-    let installed = run::output("rustc", &["--print", "target-libdir", "--target", &musl]).is_ok_and(|folder| PathBuf::from(folder.trim()).is_dir());
+    let installed =
+        run::output("rustc", &["--print", "target-libdir", "--target", &musl]).is_ok_and(|folder| PathBuf::from(folder.trim()).is_dir());
     if installed || run::output("rustup", &["target", "add", &musl]).is_ok() { musl } else { format!("{architecture}-unknown-linux-gnu") }
 }

@@ -37,7 +37,11 @@ pub(super) fn scope(reader: &mut Reader) -> Option<Scope> {
             return None;
         }
         (None, _) => {
-            reader.problem("RUNNER_SCOPE", "more than one target is named", Some("set RUNNER_SCOPE to repo, org or enterprise, or keep one of REPO_URL, ORG_NAME and ENTERPRISE_NAME"));
+            reader.problem(
+                "RUNNER_SCOPE",
+                "more than one target is named",
+                Some("set RUNNER_SCOPE to repo, org or enterprise, or keep one of REPO_URL, ORG_NAME and ENTERPRISE_NAME"),
+            );
             return None;
         }
     };
@@ -55,17 +59,28 @@ struct Named {
 impl Named {
     fn read(reader: &mut Reader) -> Self {
         let mut text = |name| reader.text(name).map(|text| text.trim().to_owned());
-        Self { url: text("REPO_URL"), owner: text("GITHUB_OWNER"), repository: text("GITHUB_REPOSITORY"), org: text("ORG_NAME"), enterprise: text("ENTERPRISE_NAME") }
+        Self {
+            url: text("REPO_URL"),
+            owner: text("GITHUB_OWNER"),
+            repository: text("GITHUB_REPOSITORY"),
+            org: text("ORG_NAME"),
+            enterprise: text("ENTERPRISE_NAME"),
+        }
     }
 
     fn kinds(&self) -> Vec<Kind> {
         let repo = self.url.is_some() || self.repository.is_some();
         let org = self.org.is_some() || (self.owner.is_some() && !repo);
-        [(repo, Kind::Repo), (org, Kind::Org), (self.enterprise.is_some(), Kind::Enterprise)].into_iter().filter(|(named, _)| *named).map(|(_, kind)| kind).collect()
+        [(repo, Kind::Repo), (org, Kind::Org), (self.enterprise.is_some(), Kind::Enterprise)]
+            .into_iter()
+            .filter(|(named, _)| *named)
+            .map(|(_, kind)| kind)
+            .collect()
     }
 
     fn scope(self, kind: Kind, reader: &mut Reader) -> Option<Scope> {
-        let missing = |reader: &mut Reader, name: &str, hint: &str| reader.problem(name, "is not set, and RUNNER_SCOPE asks for it", Some(hint));
+        let missing =
+            |reader: &mut Reader, name: &str, hint: &str| reader.problem(name, "is not set, and RUNNER_SCOPE asks for it", Some(hint));
         match kind {
             Kind::Org => {
                 let org = self.org.or(self.owner);
@@ -80,32 +95,43 @@ impl Named {
                 }
                 self.enterprise.map(Scope::Enterprise)
             }
-            Kind::Repo => {
-                let full = match (&self.url, &self.owner, &self.repository) {
-                    (Some(url), _, _) => path_of(url).to_owned(),
-                    (None, _, Some(repository)) if repository.contains('/') => repository.clone(),
-                    (None, Some(owner), Some(repository)) => format!("{owner}/{repository}"),
-                    _ => {
-                        missing(reader, "REPO_URL", "set REPO_URL=https://github.com/OWNER/NAME, or GITHUB_OWNER and GITHUB_REPOSITORY");
-                        return None;
-                    }
-                };
-                match full.trim_end_matches('/').trim_end_matches(".git").split('/').collect::<Vec<_>>().as_slice() {
-                    [owner, name] if !owner.is_empty() && !name.is_empty() => Some(Scope::Repo { owner: (*owner).to_owned(), name: (*name).to_owned() }),
-                    _ => {
-                        let (name, value) = self.url.as_ref().map_or(("GITHUB_REPOSITORY", &full), |url| ("REPO_URL", url));
-                        reader.problem(name, &format!("`{value}` does not name one repository"), Some("write it as https://github.com/OWNER/NAME"));
-                        None
-                    }
+            Kind::Repo => self.repo(reader),
+        }
+    }
+
+    fn repo(self, reader: &mut Reader) -> Option<Scope> {
+        let full = match (self.url, self.owner, self.repository) {
+            (Some(url), _, _) => {
+                let scope = Scope::from_web_url(&url);
+                if let Ok(scope @ Scope::Repo { .. }) = scope {
+                    return Some(scope);
                 }
+                let what = scope.err().map_or_else(|| format!("`{url}` is no repository's address"), |error| error.to_string());
+                reader.problem("REPO_URL", what.lines().next().unwrap_or_default(), Some("write it as https://github.com/OWNER/NAME"));
+                return None;
+            }
+            (None, _, Some(repository)) if repository.contains('/') => repository,
+            (None, Some(owner), Some(repository)) => format!("{owner}/{repository}"),
+            _ => {
+                let hint = "set REPO_URL=https://github.com/OWNER/NAME, or GITHUB_OWNER and GITHUB_REPOSITORY";
+                reader.problem("REPO_URL", "is not set, and RUNNER_SCOPE asks for it", Some(hint));
+                return None;
+            }
+        };
+        match full.split('/').collect::<Vec<_>>().as_slice() {
+            [owner, name] if !owner.is_empty() && !name.is_empty() => {
+                Some(Scope::Repo { owner: (*owner).to_owned(), name: (*name).to_owned() })
+            }
+            _ => {
+                reader.problem(
+                    "GITHUB_REPOSITORY",
+                    &format!("`{full}` does not name one repository"),
+                    Some("write it as NAME, or as OWNER/NAME"),
+                );
+                None
             }
         }
     }
-}
-
-fn path_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split_once('/').map_or("", |(_, path)| path)
 }
 
 /// The API's base address: given, or by the host (actions/scaleset `config.go`).
@@ -113,7 +139,11 @@ pub(super) fn api(reader: &mut Reader) -> String {
     if let Some(given) = reader.text("GITHUB_API_URL") {
         let rest = given.strip_prefix("https://").or_else(|| given.strip_prefix("http://"));
         if rest.is_none_or(|rest| rest.trim_matches('/').is_empty() || rest.contains(char::is_whitespace)) {
-            reader.problem("GITHUB_API_URL", &format!("`{given}` is not an http address"), Some("write it as https://api.github.com or https://HOST/api/v3"));
+            reader.problem(
+                "GITHUB_API_URL",
+                &format!("`{given}` is not an http address"),
+                Some("write it as https://api.github.com or https://HOST/api/v3"),
+            );
         }
         return given.trim_end_matches('/').to_owned();
     }

@@ -53,7 +53,11 @@ const HANDED_ON: &[&str] = &[
 pub(super) fn registration(reader: &mut Reader, environment: &[(OsString, OsString)]) -> Option<Registration> {
     let token = reader.secret("ACCESS_TOKEN");
     if !reader.is_set("ACCESS_TOKEN") && !reader.is_set_as_file("ACCESS_TOKEN") {
-        reader.problem("ACCESS_TOKEN", "is not set", Some("set it, or ACCESS_TOKEN_FILE, to a personal access token that may manage runners"));
+        reader.problem(
+            "ACCESS_TOKEN",
+            "is not set",
+            Some("set it, or ACCESS_TOKEN_FILE, to a personal access token that may manage runners"),
+        );
     }
     let scope = target::scope(reader);
     let api = target::api(reader);
@@ -71,20 +75,32 @@ fn proxies(environment: &[(OsString, OsString)]) -> Proxies {
         let found = names.iter().find_map(|wanted| environment.iter().find(|(name, value)| name == wanted && !value.is_empty()));
         found.and_then(|(_, value)| value.to_str()).map(str::to_owned)
     };
-    Proxies { http: named(["http_proxy", "HTTP_PROXY"]), https: named(["https_proxy", "HTTPS_PROXY"]), except: named(["no_proxy", "NO_PROXY"]) }
+    Proxies {
+        http: named(["http_proxy", "HTTP_PROXY"]),
+        https: named(["https_proxy", "HTTPS_PROXY"]),
+        except: named(["no_proxy", "NO_PROXY"]),
+    }
 }
 
 fn name(reader: &mut Reader) -> Name {
     match reader.text("RUNNER_NAME") {
         Some(name) if name.chars().count() > LONGEST_NAME => {
-            reader.problem("RUNNER_NAME", &format!("`{name}` is longer than {LONGEST_NAME} characters"), Some("GitHub takes at most 64; RUNNER_NAME_PREFIX makes a fresh short one"));
+            reader.problem(
+                "RUNNER_NAME",
+                &format!("`{name}` is longer than {LONGEST_NAME} characters"),
+                Some("GitHub takes at most 64; RUNNER_NAME_PREFIX makes a fresh short one"),
+            );
             Name::Exactly(name)
         }
         Some(name) => Name::Exactly(name),
         None => {
             let prefix = reader.text("RUNNER_NAME_PREFIX").unwrap_or_default();
             if prefix.chars().count() > LONGEST_NAME - 16 {
-                reader.problem("RUNNER_NAME_PREFIX", &format!("`{prefix}` is too long"), Some("at most 48 characters; a random suffix follows"));
+                reader.problem(
+                    "RUNNER_NAME_PREFIX",
+                    &format!("`{prefix}` is too long"),
+                    Some("at most 48 characters; a random suffix follows"),
+                );
             }
             Name::Prefixed(prefix)
         }
@@ -96,7 +112,11 @@ fn labels(reader: &mut Reader) -> Vec<String> {
     let given = reader.list("RUNNER_LABELS");
     if let Some(bad) = given.iter().find(|label| label.chars().count() > 256 || label.chars().any(char::is_control)) {
         let shown: String = bad.escape_debug().take(40).collect();
-        reader.problem("RUNNER_LABELS", &format!("`{shown}` is not a label"), Some("at most 256 characters, none of them control characters"));
+        reader.problem(
+            "RUNNER_LABELS",
+            &format!("`{shown}` is not a label"),
+            Some("at most 256 characters, none of them control characters"),
+        );
     }
     let alone = reader.switch("NO_DEFAULT_LABELS");
     if alone && given.is_empty() {
@@ -125,11 +145,18 @@ pub(super) fn runner(reader: &mut Reader, tool_cache: PathBuf, environment: &[(O
     let user = reader.text("RUNNER_USER").filter(|_| !as_root);
     let more = reader.list("RUNNER_ENVIRONMENT");
     for name in &more {
-        if TABLE.0.iter().any(|setting| setting.secret && (setting.name == name || setting.file_name() == *name || setting.aliases.contains(&name.as_str()))) {
-            reader.problem("RUNNER_ENVIRONMENT", &format!("`{name}` is a secret of this program"), Some("the job must not see it; give the job a secret of its own"));
+        if TABLE.0.iter().any(|setting| {
+            setting.secret && (setting.name == name || setting.file_name() == *name || setting.aliases.contains(&name.as_str()))
+        }) {
+            reader.problem(
+                "RUNNER_ENVIRONMENT",
+                &format!("`{name}` is a secret of this program"),
+                Some("the job must not see it; give the job a secret of its own"),
+            );
         }
     }
-    let handed_on = |name: &OsString| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || more.iter().any(|listed| listed == name));
+    let handed_on =
+        |name: &OsString| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || more.iter().any(|listed| listed == name));
     let environment = environment.iter().filter(|(name, _)| handed_on(name)).cloned().collect();
     Runner { home, command, user, environment, tool_cache }
 }
@@ -139,7 +166,11 @@ pub(super) fn docker(reader: &mut Reader) -> Option<Docker> {
     let off = reader.switch("DISABLE_WAIT_FOR_DOCKER");
     let host = reader.text("DOCKER_HOST")?;
     if !(host.starts_with("unix:///") || host.starts_with("tcp://")) {
-        reader.problem("DOCKER_HOST", &format!("`{host}` is not a docker address"), Some("write it as unix:///run/task/docker.sock or tcp://127.0.0.1:2375"));
+        reader.problem(
+            "DOCKER_HOST",
+            &format!("`{host}` is not a docker address"),
+            Some("write it as unix:///run/task/docker.sock or tcp://127.0.0.1:2375"),
+        );
     }
     Some(Docker { host, budget: if off { Duration::ZERO } else { budget } })
 }
@@ -158,7 +189,11 @@ pub(super) fn stop_signals(reader: &mut Reader) -> Vec<Signal> {
     for word in reader.list("STOP_SIGNALS") {
         match Signal::parse(&word).filter(|signal| Signal::forwardable().any(|known| known == *signal)) {
             Some(signal) => signals.push(signal),
-            None => reader.problem("STOP_SIGNALS", &format!("`{word}` is not a signal that can be received"), Some("write names as in TERM,INT or RTMIN+3")),
+            None => reader.problem(
+                "STOP_SIGNALS",
+                &format!("`{word}` is not a signal that can be received"),
+                Some("write names as in TERM,INT or RTMIN+3"),
+            ),
         }
     }
     signals
@@ -166,7 +201,12 @@ pub(super) fn stop_signals(reader: &mut Reader) -> Vec<Signal> {
 
 pub(super) fn log(reader: &mut Reader) -> records::Settings {
     let format = reader.choice("LOG_FORMAT", &[("auto", None), ("human", Some(Format::Human)), ("json", Some(Format::Json))]).flatten();
-    let levels = [("error", tracing::Level::ERROR), ("warn", tracing::Level::WARN), ("info", tracing::Level::INFO), ("debug", tracing::Level::DEBUG)];
+    let levels = [
+        ("error", tracing::Level::ERROR),
+        ("warn", tracing::Level::WARN),
+        ("info", tracing::Level::INFO),
+        ("debug", tracing::Level::DEBUG),
+    ];
     let level = reader.choice("LOG_LEVEL", &levels).unwrap_or(tracing::Level::INFO);
     records::Settings { sink: Sink::Stdout, format, level, colour: true }
 }

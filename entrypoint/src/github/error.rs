@@ -9,7 +9,7 @@ use super::scope::Scope;
 /// is escaped and cut before it gets here.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{call}: {fault}{}", Hint(self))]
-pub struct CallError {
+pub(crate) struct CallError {
     /// What was attempted on what, for example "generate a JIT configuration for organisation acme".
     call: Box<str>,
     scope: Option<Box<Scope>>,
@@ -18,7 +18,7 @@ pub struct CallError {
 
 /// What happened to the call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// 401: no, expired or unknown credential.
     #[error("GitHub refused the credential (401): {0}")]
     Unauthorized(String),
@@ -88,7 +88,7 @@ pub enum Fault {
 
 /// What the end of the program is to say about an error; each is one exit code of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// The credential is refused or lacks a right, or the scope is invisible to it: a person must act. Exit 77.
     Credentials,
     /// Unreachable, limited or confused for now: a later start may succeed. Exit 75.
@@ -99,34 +99,24 @@ pub enum Class {
 
 impl CallError {
     pub(super) fn new(call: impl Into<String>, scope: &Scope, fault: Fault) -> Self {
-        Self {
-            call: call.into().into(),
-            scope: Some(Box::new(scope.clone())),
-            fault: Box::new(fault),
-        }
+        Self { call: call.into().into(), scope: Some(Box::new(scope.clone())), fault: Box::new(fault) }
     }
 
     pub(super) fn setup(call: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self {
-            call: call.into().into(),
-            scope: None,
-            fault: Box::new(Fault::Setup(cause.into())),
-        }
+        Self { call: call.into().into(), scope: None, fault: Box::new(Fault::Setup(cause.into())) }
     }
 
     /// What happened.
     #[must_use]
-    pub fn fault(&self) -> &Fault {
+    pub(crate) fn fault(&self) -> &Fault {
         &self.fault
     }
 
     /// What this means for the end of the program.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match *self.fault {
-            Fault::Unauthorized(_) | Fault::Forbidden { .. } | Fault::NotFound(_) => {
-                Class::Credentials
-            }
+            Fault::Unauthorized(_) | Fault::Forbidden { .. } | Fault::NotFound(_) => Class::Credentials,
             Fault::Conflict(_)
             | Fault::Limited { .. }
             | Fault::Server { .. }
@@ -139,18 +129,12 @@ impl CallError {
 
     /// Whether the same call may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(
-            *self.fault,
-            Fault::Limited { .. } | Fault::Server { .. } | Fault::Unreachable(_) | Fault::Lost(_)
-        )
+        matches!(*self.fault, Fault::Limited { .. } | Fault::Server { .. } | Fault::Unreachable(_) | Fault::Lost(_))
     }
 
     /// Whether the server may have carried the request out although we hold no answer that says so.
     pub(super) fn outcome_unknown(&self) -> bool {
-        matches!(
-            *self.fault,
-            Fault::Server { .. } | Fault::Lost(_) | Fault::Garbled { .. }
-        )
+        matches!(*self.fault, Fault::Server { .. } | Fault::Lost(_) | Fault::Garbled { .. })
     }
 
     /// How long the server asked us to stay away.
@@ -169,10 +153,9 @@ impl fmt::Display for Hint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let needed = self.0.scope.as_deref().map_or("", Scope::needed_permission);
         match &*self.0.fault {
-            Fault::Unauthorized(_) => write!(
-                f,
-                "\nhint: the token is wrong, expired or revoked, or belongs to another GitHub host; it needs {needed}"
-            ),
+            Fault::Unauthorized(_) => {
+                write!(f, "\nhint: the token is wrong, expired or revoked, or belongs to another GitHub host; it needs {needed}")
+            }
             Fault::Forbidden { accepted, .. } => {
                 write!(f, "\nhint: the token needs {needed}")?;
                 match accepted {
@@ -181,18 +164,17 @@ impl fmt::Display for Hint<'_> {
                 }
             }
             Fault::NotFound(_) => match &self.0.scope {
-                Some(scope) => write!(
-                    f,
-                    "\nhint: either {scope} does not exist under that name, or the token may not see it: it needs {needed}"
-                ),
+                Some(scope) => {
+                    write!(f, "\nhint: either {scope} does not exist under that name, or the token may not see it: it needs {needed}")
+                }
                 None => Ok(()),
             },
-            Fault::Limited { .. } => f.write_str(
-                "\nhint: too many calls with this credential; start fewer runners at once or use one credential per fleet",
-            ),
-            Fault::Unreachable(_) => f.write_str(
-                "\nhint: check DNS, the proxy, the firewall and the host name of the API from inside this container",
-            ),
+            Fault::Limited { .. } => {
+                f.write_str("\nhint: too many calls with this credential; start fewer runners at once or use one credential per fleet")
+            }
+            Fault::Unreachable(_) => {
+                f.write_str("\nhint: check DNS, the proxy, the firewall and the host name of the API from inside this container")
+            }
             Fault::NoSuchGroup(_) => f.write_str(
                 "\nhint: group names are compared without regard to case; the group must be visible to this organisation or enterprise",
             ),

@@ -11,7 +11,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The name of one runner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RunnerName(String);
+pub(crate) struct RunnerName(String);
 
 impl RunnerName {
     pub(super) fn from_github(name: String) -> Self {
@@ -20,13 +20,13 @@ impl RunnerName {
 
     /// A name as a person or a state file gave it.
     #[must_use]
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self(cut(name.trim(), LONGEST).to_owned())
     }
 
     /// The text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -39,7 +39,7 @@ impl fmt::Display for RunnerName {
 
 /// Where names come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
+pub(crate) enum Names {
     /// Each is this prefix, a dash and a random part.
     Prefixed(String),
     /// The first is exactly this if it is free; any further one is drawn with it as prefix.
@@ -59,10 +59,7 @@ impl Names {
     pub(super) fn exact(&self) -> Option<Candidate> {
         match self {
             Self::Prefixed(_) => None,
-            Self::Exact(name) => Some(Candidate {
-                name: RunnerName::new(name),
-                drawn: false,
-            }),
+            Self::Exact(name) => Some(Candidate { name: RunnerName::new(name), drawn: false }),
         }
     }
 
@@ -71,33 +68,22 @@ impl Names {
         let (Self::Prefixed(prefix) | Self::Exact(prefix)) = self;
         let mut random = [0u8; SUFFIX];
         getrandom::fill(&mut random)?;
-        Ok(Candidate {
-            name: composed(prefix, random),
-            drawn: true,
-        })
+        Ok(Candidate { name: composed(prefix, random), drawn: true })
     }
 }
 
 fn composed(prefix: &str, random: [u8; SUFFIX]) -> RunnerName {
-    let mut name = cut(prefix.trim(), LONGEST - SUFFIX - 1)
-        .trim_end_matches('-')
-        .to_owned();
+    let mut name = cut(prefix.trim(), LONGEST - SUFFIX - 1).trim_end_matches('-').to_owned();
     if !name.is_empty() {
         name.push('-');
     }
-    name.extend(
-        random
-            .iter()
-            .map(|byte| char::from(ALPHABET[usize::from(byte % 32)])),
-    );
+    name.extend(random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])));
     RunnerName(name)
 }
 
 /// The first `most` characters.
 fn cut(text: &str, most: usize) -> &str {
-    text.char_indices()
-        .nth(most)
-        .map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

@@ -18,29 +18,20 @@ use super::{Client, Deleted, NewRunner, Registered, RunnerId};
 
 /// The runner we want.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// Where its name comes from.
     pub names: Names,
-    /// Its group.
-    pub group: Group,
+    /// Its group, by name.
+    pub group: String,
     /// Its labels, 1 to 100, literally.
     pub labels: Vec<String>,
     /// Its work folder.
     pub work_folder: String,
 }
 
-/// A runner group by number or by name.
-#[derive(Debug, Clone)]
-pub enum Group {
-    /// Known: no call.
-    Id(u64),
-    /// To be looked up, except `Default`.
-    Named(String),
-}
-
 /// What the caller is told while [`register`] runs. Calls are made in order and each before its effect.
 #[derive(Debug, Clone)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// A request for this name is about to leave: from now on the runner may exist.
     MayExist(RunnerName),
     /// It exists, with this number.
@@ -64,7 +55,7 @@ pub enum Notice {
 /// Why there is no runner, and what may be left behind nevertheless.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub struct NotRegistered {
+pub(crate) struct NotRegistered {
     /// The last error.
     #[source]
     pub error: CallError,
@@ -74,7 +65,7 @@ pub struct NotRegistered {
 
 /// Something to be undone at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// A request with this name was sent and its answer never seen.
     MayExist(RunnerName),
     /// This runner was registered.
@@ -88,7 +79,7 @@ pub enum Claim {
 
 /// How paying a claim ended.
 #[derive(Debug, Clone)]
-pub enum Settled {
+pub(crate) enum Settled {
     /// No such runner exists any more.
     Gone,
     /// A job is on it; GitHub removes a runner for one job by itself when the job ends.
@@ -104,7 +95,7 @@ pub enum Settled {
 ///
 /// # Errors
 /// The last error, when it is final or when the next try would begin after the budget.
-pub async fn register(
+pub(crate) async fn register(
     client: &Client,
     scope: &Scope,
     wish: &Wish,
@@ -113,42 +104,18 @@ pub async fn register(
     mut notify: impl FnMut(Notice),
 ) -> Result<Registered, NotRegistered> {
     let mut claims = Claims::default();
-    let outcome = attempts(
-        client,
-        scope,
-        wish,
-        Patience::new(policy, budget),
-        &mut claims,
-        &mut notify,
-    )
-    .await;
-    outcome.map_err(|error| NotRegistered {
-        error,
-        may_exist: claims.all(),
-    })
+    let outcome = attempts(client, scope, wish, Patience::new(policy, budget), &mut claims, &mut notify).await;
+    outcome.map_err(|error| NotRegistered { error, may_exist: claims.all() })
 }
 
 /// Pays a claim: deletes the runner, found by name where its number is not known. Retries what is transient within
 /// `budget`.
-pub async fn settle(
-    client: &Client,
-    scope: &Scope,
-    claim: &Claim,
-    policy: &Policy,
-    budget: Duration,
-) -> Settled {
+pub(crate) async fn settle(client: &Client, scope: &Scope, claim: &Claim, policy: &Policy, budget: Duration) -> Settled {
     let mut patience = Patience::new(policy, budget);
     let paid = match claim {
         Claim::Runner { id, name } => {
             let call = format!("delete runner {name} ({id}) of {scope}");
-            patience
-                .insist(
-                    scope,
-                    &call,
-                    || client.delete_runner(scope, *id),
-                    &mut |_| {},
-                )
-                .await
+            patience.insist(scope, &call, || client.delete_runner(scope, *id), &mut |_| {}).await
         }
         Claim::MayExist(name) => by_name(client, scope, name, &mut patience).await,
     };
@@ -160,12 +127,7 @@ pub async fn settle(
 }
 
 /// Deletes the runner of that name, looking twice: a request whose answer was lost may be carried out late.
-async fn by_name(
-    client: &Client,
-    scope: &Scope,
-    name: &RunnerName,
-    patience: &mut Patience<'_>,
-) -> Result<Deleted, CallError> {
+async fn by_name(client: &Client, scope: &Scope, name: &RunnerName, patience: &mut Patience<'_>) -> Result<Deleted, CallError> {
     match remove_unstarted(client, scope, name, patience).await? {
         Removal::Removed => return Ok(Deleted::Gone),
         Removal::NotOurs => return Ok(Deleted::AlreadyGone),
@@ -187,21 +149,9 @@ enum Removal {
     NotOurs,
 }
 
-async fn remove_unstarted(
-    client: &Client,
-    scope: &Scope,
-    name: &RunnerName,
-    patience: &mut Patience<'_>,
-) -> Result<Removal, CallError> {
+async fn remove_unstarted(client: &Client, scope: &Scope, name: &RunnerName, patience: &mut Patience<'_>) -> Result<Removal, CallError> {
     let call = format!("look for runner {name} of {scope}");
-    let found = patience
-        .insist(
-            scope,
-            &call,
-            || client.find_runner(scope, name),
-            &mut |_| {},
-        )
-        .await?;
+    let found = patience.insist(scope, &call, || client.find_runner(scope, name), &mut |_| {}).await?;
     let Some(found) = found else {
         return Ok(Removal::NotFound);
     };
@@ -209,14 +159,7 @@ async fn remove_unstarted(
         return Ok(Removal::NotOurs);
     }
     let call = format!("delete runner {name} ({}) of {scope}", found.id);
-    let deleted = patience
-        .insist(
-            scope,
-            &call,
-            || client.delete_runner(scope, found.id),
-            &mut |_| {},
-        )
-        .await?;
+    let deleted = patience.insist(scope, &call, || client.delete_runner(scope, found.id), &mut |_| {}).await?;
     Ok(match deleted {
         Deleted::Gone | Deleted::AlreadyGone => Removal::Removed,
         // It went online between the two calls.
@@ -245,21 +188,12 @@ async fn attempts(
     claims: &mut Claims,
     notify: &mut impl FnMut(Notice),
 ) -> Result<Registered, CallError> {
-    let group_id = match &wish.group {
-        Group::Id(id) => *id,
-        Group::Named(name) => {
-            let call = format!("look for the runner group of {scope}");
-            patience
-                .insist(scope, &call, || client.runner_group_id(scope, name), notify)
-                .await?
-        }
-    };
+    let call = format!("look for the runner group of {scope}");
+    let group_id = patience.insist(scope, &call, || client.runner_group_id(scope, &wish.group), notify).await?;
     let mut exact = wish.names.exact();
     if let Some(Candidate { name, .. }) = &exact {
         let call = format!("look for runner {name} of {scope}");
-        let taken = patience
-            .insist(scope, &call, || client.find_runner(scope, name), notify)
-            .await?;
+        let taken = patience.insist(scope, &call, || client.find_runner(scope, name), notify).await?;
         if taken.is_some() {
             exact = None;
         }
@@ -267,25 +201,14 @@ async fn attempts(
     loop {
         let Candidate { name, drawn } = match exact.take() {
             Some(candidate) => candidate,
-            None => wish
-                .names
-                .draw()
-                .map_err(|cause| CallError::setup("draw a runner name", cause.to_string()))?,
+            None => wish.names.draw().map_err(|cause| CallError::setup("draw a runner name", cause.to_string()))?,
         };
         let call = format!("register runner {name} for {scope}");
-        let new = NewRunner {
-            name: &name,
-            group_id,
-            labels: &wish.labels,
-            work_folder: &wish.work_folder,
-        };
+        let new = NewRunner { name: &name, group_id, labels: &wish.labels, work_folder: &wish.work_folder };
         notify(Notice::MayExist(name.clone()));
         // From here the claim is in the list: an early return below leaves it there.
         claims.unseen.push(name.clone());
-        let error = match patience
-            .one(scope, &call, client.generate_jitconfig(scope, new))
-            .await
-        {
+        let error = match patience.one(scope, &call, client.generate_jitconfig(scope, new)).await {
             Ok(made) => {
                 claims.unseen.retain(|claimed| *claimed != name);
                 notify(Notice::Registered { id: made.id, name });
@@ -303,10 +226,7 @@ async fn attempts(
         let give_up = !(error.is_transient() || taken);
         let wait = (!give_up).then(|| patience.next_wait(&error)).flatten();
         if let Some(wait) = wait {
-            notify(Notice::Waiting {
-                error: error.clone(),
-                wait,
-            });
+            notify(Notice::Waiting { error: error.clone(), wait });
             sleep(wait).await;
         }
         pay(client, scope, claims, &mut patience, notify).await;
@@ -317,13 +237,7 @@ async fn attempts(
 }
 
 /// Looks every unseen name up and deletes what is there. An error leaves the claim for the next round or for the caller.
-async fn pay(
-    client: &Client,
-    scope: &Scope,
-    claims: &mut Claims,
-    patience: &mut Patience<'_>,
-    notify: &mut impl FnMut(Notice),
-) {
+async fn pay(client: &Client, scope: &Scope, claims: &mut Claims, patience: &mut Patience<'_>, notify: &mut impl FnMut(Notice)) {
     for name in std::mem::take(&mut claims.unseen) {
         match remove_unstarted(client, scope, &name, patience).await {
             Ok(Removal::Removed | Removal::NotOurs) => notify(Notice::Absent(name)),
@@ -342,11 +256,7 @@ struct Patience<'a> {
 
 impl<'a> Patience<'a> {
     fn new(policy: &'a Policy, budget: Duration) -> Self {
-        Self {
-            policy,
-            deadline: Instant::now() + budget,
-            failures: 0,
-        }
+        Self { policy, deadline: Instant::now() + budget, failures: 0 }
     }
 
     fn is_over(&self) -> bool {
@@ -354,12 +264,7 @@ impl<'a> Patience<'a> {
     }
 
     /// One try, cut off at its own limit or at the deadline.
-    async fn one<T>(
-        &self,
-        scope: &Scope,
-        call: &str,
-        attempt: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
+    async fn one<T>(&self, scope: &Scope, call: &str, attempt: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
         let begun = Instant::now();
         let until = self.deadline.min(begun + self.policy.attempt);
         timeout_at(until, attempt).await.unwrap_or_else(|_| {
@@ -396,9 +301,7 @@ impl<'a> Patience<'a> {
     fn next_wait(&mut self, error: &CallError) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
         let limited = matches!(error.fault(), Fault::Limited { .. });
-        let wait = self
-            .policy
-            .wait(self.failures, error.asked_wait(), limited, uniform);
+        let wait = self.policy.wait(self.failures, error.asked_wait(), limited, uniform);
         (Instant::now() + wait < self.deadline).then_some(wait)
     }
 }
@@ -414,10 +317,7 @@ mod tests {
     const FOUND: &str = "/repos/o/r/actions/runners?per_page=100&name=";
 
     fn scope() -> Scope {
-        Scope::Repo {
-            owner: "o".into(),
-            name: "r".into(),
-        }
+        Scope::Repo { owner: "o".into(), name: "r".into() }
     }
 
     fn quick() -> Policy {
@@ -431,12 +331,7 @@ mod tests {
     }
 
     fn wish(names: Names) -> Wish {
-        Wish {
-            names,
-            group: Group::Named("Default".into()),
-            labels: vec!["self-hosted".into()],
-            work_folder: "_work".into(),
-        }
+        Wish { names, group: "Default".into(), labels: vec!["self-hosted".into()], work_folder: "_work".into() }
     }
 
     fn drawn() -> Wish {
@@ -444,39 +339,23 @@ mod tests {
     }
 
     fn client(server: &Server) -> Client {
-        Client::new(
-            &server.address(),
-            Credential::new(TOKEN.into()),
-            &Proxies::default(),
-        )
-        .unwrap()
+        Client::new(&server.address(), Credential::new(TOKEN.into()), &Proxies::default()).unwrap()
     }
 
     /// Runs [`register`] and tells the notices in short: `may`, `made 7`, `absent`, `wait`.
-    async fn run(
-        server: &Server,
-        wish: &Wish,
-        budget: Duration,
-    ) -> (Result<Registered, NotRegistered>, Vec<String>) {
+    async fn run(server: &Server, wish: &Wish, budget: Duration) -> (Result<Registered, NotRegistered>, Vec<String>) {
         let mut told = Vec::new();
-        let outcome = register(
-            &client(server),
-            &scope(),
-            wish,
-            &quick(),
-            budget,
-            |notice| {
-                told.push(match notice {
-                    Notice::MayExist(_) => "may".into(),
-                    Notice::Registered { id, .. } => format!("made {id}"),
-                    Notice::Absent(_) => "absent".into(),
-                    Notice::Waiting { error, .. } => {
-                        assert!(!error.to_string().contains(TOKEN));
-                        "wait".to_owned()
-                    }
-                });
-            },
-        )
+        let outcome = register(&client(server), &scope(), wish, &quick(), budget, |notice| {
+            told.push(match notice {
+                Notice::MayExist(_) => "may".into(),
+                Notice::Registered { id, .. } => format!("made {id}"),
+                Notice::Absent(_) => "absent".into(),
+                Notice::Waiting { error, .. } => {
+                    assert!(!error.to_string().contains(TOKEN));
+                    "wait".to_owned()
+                }
+            });
+        })
         .await;
         (outcome, told)
     }
@@ -492,10 +371,7 @@ mod tests {
         assert_eq!(made.blob.reveal(), "YmxvYg==");
         let requests = server.requests();
         assert_eq!(requests.len(), 1);
-        assert_eq!(
-            requests[0].line,
-            "POST /repos/o/r/actions/runners/generate-jitconfig"
-        );
+        assert_eq!(requests[0].line, "POST /repos/o/r/actions/runners/generate-jitconfig");
         let body: serde_json::Value = serde_json::from_str(&requests[0].body).unwrap();
         assert_eq!(body["runner_group_id"], 1);
         assert_eq!(body["labels"], serde_json::json!(["self-hosted"]));
@@ -510,10 +386,7 @@ mod tests {
             assert!(requests[0].head.contains(&header), "{header}");
         }
         let shown = format!("{made:?} {:?}", client(&server));
-        assert!(
-            !shown.contains(TOKEN) && !shown.contains("YmxvYg"),
-            "{shown}"
-        );
+        assert!(!shown.contains(TOKEN) && !shown.contains("YmxvYg"), "{shown}");
     }
 
     #[tokio::test]
@@ -521,18 +394,10 @@ mod tests {
         let server = Server::losing_answers(2);
         let (made, told) = run(&server, &drawn(), PLENTY).await;
         assert_eq!(made.unwrap().id, RunnerId(3));
-        assert_eq!(
-            told,
-            [
-                "may", "wait", "absent", "may", "wait", "absent", "may", "made 3"
-            ]
-        );
+        assert_eq!(told, ["may", "wait", "absent", "may", "wait", "absent", "may", "made 3"]);
         assert_eq!(server.registered(), [3]);
         let verbs: Vec<String> = server.verbs();
-        assert_eq!(
-            verbs,
-            ["POST", "GET", "DELETE", "POST", "GET", "DELETE", "POST"]
-        );
+        assert_eq!(verbs, ["POST", "GET", "DELETE", "POST", "GET", "DELETE", "POST"]);
     }
 
     #[tokio::test]
@@ -599,30 +464,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_final_is_asked_once_and_says_what_to_do() {
         let cases = [
-            (
-                401,
-                r#"{"message":"Bad credentials"}"#,
-                Class::Credentials,
-                "expired or revoked",
-            ),
-            (
-                403,
-                r#"{"message":"Resource not accessible"}"#,
-                Class::Credentials,
-                "\"Administration\": write",
-            ),
-            (
-                404,
-                r#"{"message":"Not Found"}"#,
-                Class::Credentials,
-                "either repository o/r does not exist",
-            ),
-            (
-                422,
-                r#"{"message":"Runner group 1 has reached max limit"}"#,
-                Class::Configuration,
-                "max limit",
-            ),
+            (401, r#"{"message":"Bad credentials"}"#, Class::Credentials, "expired or revoked"),
+            (403, r#"{"message":"Resource not accessible"}"#, Class::Credentials, "\"Administration\": write"),
+            (404, r#"{"message":"Not Found"}"#, Class::Credentials, "either repository o/r does not exist"),
+            (422, r#"{"message":"Runner group 1 has reached max limit"}"#, Class::Configuration, "max limit"),
         ];
         for (status, body, class, words) in cases {
             let server = Server::with(move |_, _| Reply::json(status, body));
@@ -642,22 +487,14 @@ mod tests {
         let mut first = true;
         let server = Server::with(move |request, state| {
             if std::mem::take(&mut first) {
-                return Reply::json(
-                    403,
-                    r#"{"message":"You have exceeded a secondary rate limit"}"#,
-                )
-                .header("retry-after: 1");
+                return Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit"}"#).header("retry-after: 1");
             }
             state.obey(request)
         });
         let begun = Instant::now();
         let (made, told) = run(&server, &drawn(), PLENTY).await;
         assert!(made.is_ok());
-        assert!(
-            begun.elapsed() >= Duration::from_secs(1),
-            "{:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
         assert_eq!(told, ["may", "absent", "wait", "may", "made 1"]);
     }
 
@@ -690,15 +527,11 @@ mod tests {
         let server = Server::obedient();
         let address = server.address();
         drop(server);
-        let client =
-            Client::new(&address, Credential::new(TOKEN.into()), &Proxies::default()).unwrap();
+        let client = Client::new(&address, Credential::new(TOKEN.into()), &Proxies::default()).unwrap();
         let budget = Duration::from_millis(100);
         let outcome = register(&client, &scope(), &drawn(), &quick(), budget, |_| {}).await;
         let failure = outcome.unwrap_err();
-        assert!(
-            matches!(failure.error.fault(), Fault::Unreachable(_)),
-            "{failure}"
-        );
+        assert!(matches!(failure.error.fault(), Fault::Unreachable(_)), "{failure}");
         assert_eq!(failure.may_exist, []);
     }
 
@@ -731,10 +564,7 @@ mod tests {
         let task = tokio::spawn({
             let client = client.clone();
             async move {
-                let policy = Policy {
-                    attempt: PLENTY,
-                    ..quick()
-                };
+                let policy = Policy { attempt: PLENTY, ..quick() };
                 register(&client, &scope(), &drawn(), &policy, PLENTY, |notice| {
                     if let Notice::MayExist(name) = notice {
                         noted.lock().unwrap().push(name);
@@ -760,26 +590,19 @@ mod tests {
     async fn settling_tells_gone_busy_and_unknown_apart() {
         let server = Server::obedient();
         server.add("ours", "offline");
-        let runner = |id| Claim::Runner {
-            id: RunnerId(id),
-            name: RunnerName::new("ours"),
-        };
+        let runner = |id| Claim::Runner { id: RunnerId(id), name: RunnerName::new("ours") };
         for _ in 0..2 {
             let settled = settle(&client(&server), &scope(), &runner(1), &quick(), PLENTY).await;
             assert!(matches!(settled, Settled::Gone), "{settled:?}");
         }
-        let server =
-            Server::with(|_, _| Reply::json(422, r#"{"message":"is currently running a job"}"#));
+        let server = Server::with(|_, _| Reply::json(422, r#"{"message":"is currently running a job"}"#));
         let settled = settle(&client(&server), &scope(), &runner(1), &quick(), PLENTY).await;
         assert!(matches!(settled, Settled::Busy), "{settled:?}");
 
         let server = Server::with(|_, _| Reply::json(502, ""));
         let short = Duration::from_millis(50);
         let settled = settle(&client(&server), &scope(), &runner(1), &quick(), short).await;
-        assert!(
-            matches!(&settled, Settled::Unknown(error) if error.class() == Class::Temporary),
-            "{settled:?}"
-        );
+        assert!(matches!(&settled, Settled::Unknown(error) if error.class() == Class::Temporary), "{settled:?}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How patient a call is. All durations are wall-clock; the deadline of the whole comes from the caller.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// One request, from connecting to the last byte of the answer.
     pub attempt: Duration,
     /// The ceiling of the first wait; doubles with each failure.
@@ -33,21 +33,10 @@ impl Default for Policy {
 impl Policy {
     /// The wait before the next try, after `failures` failures (1 or more). `asked` is what the server named, `limited` whether
     /// it was a limit; `random` gives a number uniformly from 0 up to and including its argument.
-    pub(super) fn wait(
-        &self,
-        failures: u32,
-        asked: Option<Duration>,
-        limited: bool,
-        random: impl FnOnce(u64) -> u64,
-    ) -> Duration {
+    pub(super) fn wait(&self, failures: u32, asked: Option<Duration>, limited: bool, random: impl FnOnce(u64) -> u64) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
-        let ceiling = self
-            .first_wait
-            .saturating_mul(1 << doublings)
-            .min(self.longest_wait);
-        let jitter = Duration::from_millis(random(
-            u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX),
-        ));
+        let ceiling = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);
+        let jitter = Duration::from_millis(random(u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX)));
         match asked {
             // Everybody who was limited with us was told the same second: come a little later than asked, not all at once.
             Some(asked) => asked + jitter.min(Duration::from_secs(1)),
@@ -73,16 +62,9 @@ mod tests {
     #[test]
     fn the_wait_doubles_under_its_ceiling_and_obeys_the_server() {
         let policy = Policy::default();
-        let longest = |failures, asked: Option<u64>, limited| {
-            policy
-                .wait(failures, asked.map(Duration::from_secs), limited, |most| {
-                    most
-                })
-                .as_millis()
-        };
-        let ours: Vec<u128> = (1..=7)
-            .map(|failures| longest(failures, None, false))
-            .collect();
+        let longest =
+            |failures, asked: Option<u64>, limited| policy.wait(failures, asked.map(Duration::from_secs), limited, |most| most).as_millis();
+        let ours: Vec<u128> = (1..=7).map(|failures| longest(failures, None, false)).collect();
         assert_eq!(ours, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
         assert_eq!(longest(u32::MAX, None, false), 10_000);
         assert_eq!(longest(1, Some(7), true), 7500);
@@ -94,10 +76,7 @@ mod tests {
     fn jitter_is_full_so_the_shortest_wait_is_none() {
         let policy = Policy::default();
         assert_eq!(policy.wait(5, None, false, |_| 0), Duration::ZERO);
-        assert_eq!(
-            policy.wait(5, Some(Duration::from_secs(3)), true, |_| 0),
-            Duration::from_secs(3)
-        );
+        assert_eq!(policy.wait(5, Some(Duration::from_secs(3)), true, |_| 0), Duration::from_secs(3));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// The one place a runner is registered at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// One repository.
     Repo {
         /// User or organisation that owns it.
@@ -25,7 +25,7 @@ pub enum Scope {
 #[error(
     "\"{shown}\" names no repository, organisation or enterprise\nhint: write https://github.com/OWNER/REPO, https://github.com/ORG or https://github.com/enterprises/NAME"
 )]
-pub struct NotAScope {
+pub(crate) struct NotAScope {
     shown: String,
 }
 
@@ -33,15 +33,10 @@ impl Scope {
     /// Reads the address of a repository, organisation or enterprise page as a browser shows it. The host is not judged
     /// here: which API belongs to it is the caller's matter. A trailing slash or `.git` is tolerated; an address that
     /// carries a user, a query or a fragment is not, because such a part may be a secret and never means a scope.
-    pub fn from_web_url(url: &str) -> Result<Self, NotAScope> {
-        let refuse = || NotAScope {
-            shown: super::wire::printable(url.split(['?', '#', '@']).next().unwrap_or_default()),
-        };
+    pub(crate) fn from_web_url(url: &str) -> Result<Self, NotAScope> {
+        let refuse = || NotAScope { shown: super::wire::printable(url.split(['?', '#', '@']).next().unwrap_or_default()) };
         let trimmed = url.trim();
-        let rest = trimmed
-            .strip_prefix("https://")
-            .or_else(|| trimmed.strip_prefix("http://"))
-            .ok_or_else(refuse)?;
+        let rest = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://")).ok_or_else(refuse)?;
         if rest.contains(['?', '#', '@', '\\']) {
             return Err(refuse());
         }
@@ -57,17 +52,14 @@ impl Scope {
             ["enterprises", slug] => Ok(Self::Enterprise(slug.to_owned())),
             ["orgs" | "enterprises"] => Err(refuse()),
             [org] | ["orgs", org] => Ok(Self::Org(org.to_owned())),
-            [owner, name] => Ok(Self::Repo {
-                owner: owner.to_owned(),
-                name: name.strip_suffix(".git").unwrap_or(name).to_owned(),
-            }),
+            [owner, name] => Ok(Self::Repo { owner: owner.to_owned(), name: name.strip_suffix(".git").unwrap_or(name).to_owned() }),
             _ => Err(refuse()),
         }
     }
 
     /// The prefix of every API path of this scope, without a slash at its end.
     #[must_use]
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         match self {
             Self::Repo { owner, name } => format!("/repos/{}/{}", encoded(owner), encoded(name)),
             Self::Org(name) => format!("/orgs/{}", encoded(name)),
@@ -126,19 +118,13 @@ mod tests {
 
     #[test]
     fn every_scope_has_its_path_with_strange_characters_encoded() {
-        let repo = |owner: &str, name: &str| Scope::Repo {
-            owner: owner.into(),
-            name: name.into(),
-        };
+        let repo = |owner: &str, name: &str| Scope::Repo { owner: owner.into(), name: name.into() };
         let cases = [
             (repo("acme", "web.site_1-x"), "/repos/acme/web.site_1-x"),
             (repo("a/b", "c d"), "/repos/a%2Fb/c%20d"),
             (repo("..", "é?#%"), "/repos/%252E%252E/%C3%A9%3F%23%25"),
             (Scope::Org("acme".into()), "/orgs/acme"),
-            (
-                Scope::Enterprise("big corp".into()),
-                "/enterprises/big%20corp",
-            ),
+            (Scope::Enterprise("big corp".into()), "/enterprises/big%20corp"),
         ];
         for (scope, path) in cases {
             assert_eq!(scope.path(), path);
@@ -147,10 +133,7 @@ mod tests {
 
     #[test]
     fn a_page_address_names_one_scope() {
-        let repo = Scope::Repo {
-            owner: "acme".into(),
-            name: "site".into(),
-        };
+        let repo = Scope::Repo { owner: "acme".into(), name: "site".into() };
         let cases = [
             ("https://github.com/acme/site", repo.clone()),
             ("https://github.com/acme/site.git", repo.clone()),

@@ -29,11 +29,7 @@ pub(super) enum Reply {
 
 impl Reply {
     pub(super) fn json(status: u16, body: &str) -> Self {
-        Self::Answer {
-            status,
-            headers: Vec::new(),
-            body: body.to_owned(),
-        }
+        Self::Answer { status, headers: Vec::new(), body: body.to_owned() }
     }
 
     pub(super) fn header(mut self, line: &str) -> Self {
@@ -54,8 +50,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn add(&mut self, name: &str, status: &str) -> u64 {
         self.last += 1;
-        self.runners
-            .push((self.last, name.to_owned(), status.to_owned()));
+        self.runners.push((self.last, name.to_owned(), status.to_owned()));
         self.last
     }
 
@@ -79,23 +74,14 @@ impl State {
             let id: u64 = id.rsplit('/').next().unwrap().parse().unwrap();
             let before = self.runners.len();
             self.runners.retain(|(known, ..)| *known != id);
-            return Reply::json(
-                if self.runners.len() < before {
-                    204
-                } else {
-                    404
-                },
-                "",
-            );
+            return Reply::json(if self.runners.len() < before { 204 } else { 404 }, "");
         }
         let name = line.rsplit("name=").next().unwrap();
         let runners: Vec<_> = self
             .runners
             .iter()
             .filter(|(_, known, _)| known == name)
-            .map(|(id, name, status)| {
-                serde_json::json!({"id": id, "name": name, "status": status, "busy": false})
-            })
+            .map(|(id, name, status)| serde_json::json!({"id": id, "name": name, "status": status, "busy": false}))
             .collect();
         let answer = serde_json::json!({"total_count": runners.len(), "runners": runners});
         Reply::json(200, &answer.to_string())
@@ -131,13 +117,7 @@ impl Server {
                 }
             }
         });
-        Self {
-            port,
-            state,
-            script,
-            closing,
-            thread: Some(thread),
-        }
+        Self { port, state, script, closing, thread: Some(thread) }
     }
 
     pub(super) fn obedient() -> Self {
@@ -178,10 +158,7 @@ impl Server {
     }
 
     pub(super) fn verbs(&self) -> Vec<String> {
-        self.requests()
-            .iter()
-            .map(|request| request.line.split(' ').next().unwrap().to_owned())
-            .collect()
+        self.requests().iter().map(|request| request.line.split(' ').next().unwrap().to_owned()).collect()
     }
 }
 
@@ -206,16 +183,9 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, script: &Mutex<Script>) {
         (script.lock().unwrap())(&request, &mut state)
     };
     match reply {
-        Reply::Answer {
-            status,
-            headers,
-            body,
-        } => {
+        Reply::Answer { status, headers, body } => {
             let extra: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-            let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n{extra}\r\n",
-                body.len()
-            );
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n{extra}\r\n", body.len());
             // The client may be gone already.
             let _ = stream.write_all((head + &body).as_bytes());
         }
@@ -250,9 +220,5 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let line = first.trim().strip_suffix(" HTTP/1.1")?.to_owned();
-    Some(Request {
-        line,
-        head,
-        body: String::from_utf8(body).ok()?,
-    })
+    Some(Request { line, head, body: String::from_utf8(body).ok()? })
 }

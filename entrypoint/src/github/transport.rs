@@ -23,11 +23,7 @@ pub(super) struct Answer {
 }
 
 /// The library's client: TLS for https, no certificate needed for http, proxies only as told.
-pub(super) fn connection(
-    call: &str,
-    api: &Url,
-    proxies: &Proxies,
-) -> Result<reqwest::Client, CallError> {
+pub(super) fn connection(call: &str, api: &Url, proxies: &Proxies) -> Result<reqwest::Client, CallError> {
     // The first caller in the process wins; a second installation of the same provider is no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
@@ -57,12 +53,7 @@ pub(super) fn connection(
 
 impl Client {
     /// One call with its redirects (a renamed repository), the whole answer read. Success is 2xx.
-    pub(super) async fn call<B: Serialize>(
-        &self,
-        method: Method,
-        url: String,
-        body: Option<&B>,
-    ) -> Result<Answer, Fault> {
+    pub(super) async fn call<B: Serialize>(&self, method: Method, url: String, body: Option<&B>) -> Result<Answer, Fault> {
         let mut url = url;
         for _ in 0..=REDIRECTS_AT_MOST {
             let target = Url::parse(&url).map_err(|cause| garbled_address(&url, &cause))?;
@@ -73,13 +64,8 @@ impl Client {
             match answer.status {
                 200..=299 => return Ok(answer),
                 301 | 302 | 307 | 308 => {
-                    let location = answer
-                        .headers
-                        .get(LOCATION)
-                        .and_then(|value| value.to_str().ok());
-                    url = location
-                        .ok_or_else(|| garbled_address("", &"a redirect without an address"))?
-                        .to_owned();
+                    let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                    url = location.ok_or_else(|| garbled_address("", &"a redirect without an address"))?.to_owned();
                 }
                 status => {
                     let message = wire::complaint(&answer.body);
@@ -90,27 +76,15 @@ impl Client {
         Err(garbled_address(&url, &"too many redirects"))
     }
 
-    async fn once<B: Serialize>(
-        &self,
-        method: Method,
-        url: Url,
-        body: Option<&B>,
-    ) -> Result<Answer, Fault> {
+    async fn once<B: Serialize>(&self, method: Method, url: Url, body: Option<&B>) -> Result<Answer, Fault> {
         let mut request = self
             .http
             .request(method, url)
             .header(ACCEPT, "application/vnd.github+json")
             .header("X-GitHub-Api-Version", "2022-11-28")
-            .header(
-                USER_AGENT,
-                concat!("runner-entrypoint/", env!("CARGO_PKG_VERSION")),
-            );
-        let mut bearer =
-            HeaderValue::from_str(&format!("Bearer {}", self.credential.0)).map_err(|_| {
-                Fault::Unauthorized(
-                    "the token holds characters that no header can carry, not sent".into(),
-                )
-            })?;
+            .header(USER_AGENT, concat!("runner-entrypoint/", env!("CARGO_PKG_VERSION")));
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.credential.0))
+            .map_err(|_| Fault::Unauthorized("the token holds characters that no header can carry, not sent".into()))?;
         bearer.set_sensitive(true);
         request = request.header(reqwest::header::AUTHORIZATION, bearer);
         if let Some(body) = body {
@@ -122,18 +96,11 @@ impl Client {
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|cause| transport(&cause))? {
             if read.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(Fault::Garbled {
-                    status,
-                    message: format!("the answer is larger than {LARGEST_ANSWER} bytes"),
-                });
+                return Err(Fault::Garbled { status, message: format!("the answer is larger than {LARGEST_ANSWER} bytes") });
             }
             read.extend_from_slice(&chunk);
         }
-        Ok(Answer {
-            status,
-            headers,
-            body: read,
-        })
+        Ok(Answer { status, headers, body: read })
     }
 }
 
@@ -142,32 +109,18 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|cause| Fault::Garbled {
             status: self.status,
             // Only the place of the fault: the body of a registration is a secret.
-            message: format!(
-                "not the expected JSON at line {} column {}",
-                cause.line(),
-                cause.column()
-            ),
+            message: format!("not the expected JSON at line {} column {}", cause.line(), cause.column()),
         })
     }
 }
 
 fn garbled_address(url: &str, cause: &dyn fmt::Display) -> Fault {
-    Fault::Garbled {
-        status: 300,
-        message: format!(
-            "an address to follow, \"{}\": {cause}",
-            wire::printable(url)
-        ),
-    }
+    Fault::Garbled { status: 300, message: format!("an address to follow, \"{}\": {cause}", wire::printable(url)) }
 }
 
 /// Only what failed while connecting is certainly unsent.
 fn transport(cause: &reqwest::Error) -> Fault {
-    if cause.is_connect() || cause.is_builder() {
-        Fault::Unreachable(causes(cause))
-    } else {
-        Fault::Lost(causes(cause))
-    }
+    if cause.is_connect() || cause.is_builder() { Fault::Unreachable(causes(cause)) } else { Fault::Lost(causes(cause)) }
 }
 
 /// The chain of causes in one line; the outermost layers of the libraries say little.
@@ -185,17 +138,9 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 fn parsed_proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, CallError> {
-    let except = proxies
-        .except
-        .as_deref()
-        .and_then(reqwest::NoProxy::from_string);
+    let except = proxies.except.as_deref().and_then(reqwest::NoProxy::from_string);
     // The cause is not told: it may quote the address, and that may hold a password.
-    let wrong = |which| {
-        CallError::setup(
-            "prepare the connection to the GitHub API",
-            format!("the {which} proxy is not an address"),
-        )
-    };
+    let wrong = |which| CallError::setup("prepare the connection to the GitHub API", format!("the {which} proxy is not an address"));
     let mut parsed = Vec::new();
     if let Some(url) = &proxies.http {
         parsed.push(reqwest::Proxy::http(url).map_err(|_| wrong("http"))?);
@@ -203,8 +148,5 @@ fn parsed_proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, CallError> {
     if let Some(url) = &proxies.https {
         parsed.push(reqwest::Proxy::https(url).map_err(|_| wrong("https"))?);
     }
-    Ok(parsed
-        .into_iter()
-        .map(|proxy| proxy.no_proxy(except.clone()))
-        .collect())
+    Ok(parsed.into_iter().map(|proxy| proxy.no_proxy(except.clone())).collect())
 }

@@ -79,20 +79,12 @@ pub(super) fn complaint(body: &[u8]) -> String {
                         .map_or_else(|| error.to_string(), str::to_owned)
                 })
                 .collect();
-            if details.is_empty() {
-                message
-            } else {
-                format!("{message} ({})", details.join("; "))
-            }
+            if details.is_empty() { message } else { format!("{message} ({})", details.join("; ")) }
         }
         _ => String::from_utf8_lossy(body).into_owned(),
     };
     let shown = printable(text.trim());
-    if shown.is_empty() {
-        "no message".to_owned()
-    } else {
-        shown
-    }
+    if shown.is_empty() { "no message".to_owned() } else { shown }
 }
 
 /// Text from outside made safe for a log line: control characters escaped, at most 300 characters.
@@ -101,13 +93,9 @@ pub(super) fn printable(text: &str) -> String {
     let mut length = 0;
     for character in text.chars() {
         // Bidirectional overrides and line separators reorder or break a terminal line as control characters do.
-        let unsafe_to_print = character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let piece: String = if unsafe_to_print {
-            character.escape_default().collect()
-        } else {
-            character.to_string()
-        };
+        let unsafe_to_print =
+            character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let piece: String = if unsafe_to_print { character.escape_default().collect() } else { character.to_string() };
         length += piece.chars().count();
         if length > LONGEST_QUOTE {
             out.push('…');
@@ -125,26 +113,13 @@ pub(super) fn judge(status: u16, headers: &HeaderMap, message: &str) -> Fault {
     match status {
         401 => Fault::Unauthorized(message_owned()),
         403 if is_limit(headers, message) => limited(status, headers, message),
-        403 => Fault::Forbidden {
-            message: message_owned(),
-            accepted: text(headers, "x-accepted-github-permissions").map(printable),
-        },
+        403 => Fault::Forbidden { message: message_owned(), accepted: text(headers, "x-accepted-github-permissions").map(printable) },
         404 => Fault::NotFound(message_owned()),
-        408 | 500..=599 => Fault::Server {
-            status,
-            message: message_owned(),
-            wait: seconds(headers, "retry-after"),
-        },
+        408 | 500..=599 => Fault::Server { status, message: message_owned(), wait: seconds(headers, "retry-after") },
         409 => Fault::Conflict(message_owned()),
         429 => limited(status, headers, message),
-        200..=299 => Fault::Garbled {
-            status,
-            message: message_owned(),
-        },
-        _ => Fault::Invalid {
-            status,
-            message: message_owned(),
-        },
+        200..=299 => Fault::Garbled { status, message: message_owned() },
+        _ => Fault::Invalid { status, message: message_owned() },
     }
 }
 
@@ -161,11 +136,7 @@ fn quota_is_empty(headers: &HeaderMap) -> bool {
 }
 
 fn limited(status: u16, headers: &HeaderMap, message: &str) -> Fault {
-    Fault::Limited {
-        status,
-        message: message.to_owned(),
-        wait: seconds(headers, "retry-after").or_else(|| until_reset(headers)),
-    }
+    Fault::Limited { status, message: message.to_owned(), wait: seconds(headers, "retry-after").or_else(|| until_reset(headers)) }
 }
 
 /// The time until the quota is refilled. Both ends are the server's own: `x-ratelimit-reset` and `date`, so that a wrong
@@ -194,18 +165,10 @@ fn http_date(date: &str) -> Option<u64> {
     let day: u64 = words.next()?.parse().ok()?;
     let month = words.next()?;
     let year: u64 = words.next()?.parse().ok()?;
-    let clock: Vec<u64> = words
-        .next()?
-        .split(':')
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .ok()?;
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    .iter()
-    .position(|name| *name == month)? as u64
-        + 1;
+    let clock: Vec<u64> = words.next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let month =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].iter().position(|name| *name == month)? as u64
+            + 1;
     let [hour, minute, second] = clock[..] else {
         return None;
     };
@@ -218,11 +181,7 @@ fn http_date(date: &str) -> Option<u64> {
     // Days since the epoch in a calendar whose year begins in March, so that a leap day is a year's last day.
     let march_year = if month <= 2 { year - 1 } else { year };
     let march_month = (month + 9) % 12;
-    let days = march_year * 365 + march_year / 4 - march_year / 100
-        + march_year / 400
-        + (march_month * 306 + 5) / 10
-        + day
-        - 1;
+    let days = march_year * 365 + march_year / 4 - march_year / 100 + march_year / 400 + (march_month * 306 + 5) / 10 + day - 1;
     Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
@@ -230,9 +189,7 @@ fn http_date(date: &str) -> Option<u64> {
 pub(super) fn next_page(headers: &HeaderMap) -> Option<&str> {
     text(headers, "link")?.split(',').find_map(|link| {
         let (address, parameters) = link.split_once(';')?;
-        let is_next = parameters
-            .split(';')
-            .any(|parameter| parameter.trim().replace('"', "") == "rel=next");
+        let is_next = parameters.split(';').any(|parameter| parameter.trim().replace('"', "") == "rel=next");
         is_next.then(|| address.trim().trim_start_matches('<').trim_end_matches('>'))
     })
 }
@@ -243,15 +200,7 @@ mod tests {
     use reqwest::header::{HeaderName, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
-            .collect()
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
     fn name_of(fault: &Fault) -> String {
@@ -284,18 +233,8 @@ mod tests {
             (401, &[EMPTY], "Bad credentials", "unauthorized"),
             (403, &[], permission, "forbidden"),
             (403, &[EMPTY, RESET, DATE], permission, "forbidden"),
-            (
-                403,
-                &[EMPTY, RESET, DATE],
-                "API rate limit exceeded for user ID 1.",
-                "limited Some(11)",
-            ),
-            (
-                403,
-                &[EMPTY, RESET],
-                "API rate limit exceeded",
-                "limited None",
-            ),
+            (403, &[EMPTY, RESET, DATE], "API rate limit exceeded for user ID 1.", "limited Some(11)"),
+            (403, &[EMPTY, RESET], "API rate limit exceeded", "limited None"),
             (403, &[EMPTY, RESET, DATE], "no message", "limited Some(11)"),
             (403, &[], "no message", "forbidden"),
             (403, &[("retry-after", "7")], secondary, "limited Some(7)"),
@@ -307,12 +246,7 @@ mod tests {
             (422, &[], "Invalid", "invalid"),
             (400, &[], "Bad version", "invalid"),
             (429, &[], "", "limited None"),
-            (
-                429,
-                &[("retry-after", "2"), EMPTY, RESET, DATE],
-                "",
-                "limited Some(2)",
-            ),
+            (429, &[("retry-after", "2"), EMPTY, RESET, DATE], "", "limited Some(2)"),
             (500, &[], "", "server None"),
             (503, &[("retry-after", "3")], "", "server Some(3)"),
         ];
@@ -326,10 +260,7 @@ mod tests {
     fn a_complaint_is_githubs_message_with_its_details_or_the_raw_body() {
         let cases: [(&[u8], &str); 5] = [
             (br#"{"message":"Not Found"}"#, "Not Found"),
-            (
-                br#"{"message":"Bad","errors":["a",{"message":"b"},{"code":1}]}"#,
-                r#"Bad (a; b; {"code":1})"#,
-            ),
+            (br#"{"message":"Bad","errors":["a",{"message":"b"},{"code":1}]}"#, r#"Bad (a; b; {"code":1})"#),
             (b"<html>502</html>\n", "<html>502</html>"),
             (b"", "no message"),
             (br#"{"unrelated":1}"#, r#"{"unrelated":1}"#),
@@ -341,10 +272,7 @@ mod tests {
 
     #[test]
     fn text_from_the_network_cannot_forge_a_line_and_is_cut() {
-        assert_eq!(
-            printable("a\nb\u{1b}[31m\tc\u{202e}"),
-            r"a\nb\u{1b}[31m\tc\u{202e}"
-        );
+        assert_eq!(printable("a\nb\u{1b}[31m\tc\u{202e}"), r"a\nb\u{1b}[31m\tc\u{202e}");
         assert_eq!(printable(&"é".repeat(300)).chars().count(), 300);
         let cut = printable(&"\n".repeat(1000));
         assert_eq!((cut.chars().count(), cut.ends_with('…')), (301, true));
@@ -371,10 +299,7 @@ mod tests {
         let link = r#"<https://h/a?page=1>; rel="prev", <https://h/a?page=3>; rel="next""#;
         let mut map = HeaderMap::new();
         assert_eq!(next_page(&map), None);
-        map.insert(
-            "link",
-            HeaderValue::from_static(r#"<https://h/a>; rel="last""#),
-        );
+        map.insert("link", HeaderValue::from_static(r#"<https://h/a>; rel="last""#));
         assert_eq!(next_page(&map), None);
         map.insert("link", HeaderValue::from_str(link).unwrap());
         assert_eq!(next_page(&map), Some("https://h/a?page=3"));

@@ -166,6 +166,4 @@ pub(crate) enum Note {
     },
     /// `run.sh` says with which code its Listener ended; its own code is always 0.
     ListenerEnded(u8),
-    /// What a restore or save did.
-    Cache(String),
 }
