@@ -7,12 +7,12 @@
 //pub mod boxed;
 pub mod clock;
 //pub mod filters;
-//pub mod fixtures;
+pub mod fixtures;
 pub mod github;
 pub mod http;
 //pub mod need;
-//pub mod process;
-//pub mod programs;
+pub mod process;
+pub mod programs;
 //pub mod rootfs;
-//pub mod trees;
+pub mod trees;
 //pub mod xfs;
