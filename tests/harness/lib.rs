@@ -4,15 +4,15 @@
 //! codes, lines, files. Nothing here is linked into what ships.
 
 //pub mod bed;
-//pub mod boxed;
+pub mod boxed;
 pub mod clock;
 //pub mod filters;
 pub mod fixtures;
 pub mod github;
 pub mod http;
-//pub mod need;
+pub mod need;
 pub mod process;
 pub mod programs;
-//pub mod rootfs;
+pub mod rootfs;
 pub mod trees;
-//pub mod xfs;
+pub mod xfs;

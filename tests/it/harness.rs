@@ -1,4 +1,5 @@
 //! The harness tested by itself: what the suites stand on must hold first.
 
+mod boxes;
 mod github;
 mod listener;
