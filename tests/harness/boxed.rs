@@ -32,6 +32,7 @@ pub struct Boxed {
     root: PathBuf,
     binds: Vec<String>,
     tmpfs: Vec<String>,
+    users: Vec<String>,
     environment: BTreeMap<String, String>,
     network: Network,
     hostname: String,
@@ -52,6 +53,7 @@ impl Boxed {
             root: rootfs.into(),
             binds: Vec::new(),
             tmpfs: Vec::new(),
+            users: Vec::new(),
             environment: BTreeMap::from([("PATH".into(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())]),
             network: Network::Own,
             hostname: "box".into(),
@@ -83,6 +85,13 @@ impl Boxed {
     #[must_use]
     pub fn tmpfs(mut self, at: &str) -> Self {
         self.tmpfs.push(at.into());
+        self
+    }
+
+    /// Adds a user with a home directory in `/home`, unless the root file system has one of that name.
+    #[must_use]
+    pub fn user(mut self, name: &str, uid: u32, gid: u32) -> Self {
+        self.users.push(format!("{name}:{uid}:{gid}"));
         self
     }
 
@@ -151,6 +160,9 @@ impl Boxed {
         }
         for mount in &self.tmpfs {
             outer.args(["--tmpfs", mount]);
+        }
+        for user in &self.users {
+            outer.args(["--user", user]);
         }
         outer.arg("--").args(command);
         let mut running = Running::start(name, outer);

@@ -3,7 +3,7 @@
 //! Gone on drop: SIGKILL to its process group when it has one, else to it alone.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -40,6 +40,23 @@ pub struct Line {
     pub is_error: bool,
     /// Without the line end.
     pub text: String,
+}
+
+/// What a program says, for as long as somebody wants to know: outlives the program.
+#[derive(Debug, Clone)]
+pub struct Record {
+    name: String,
+    lines: Arc<Mutex<Vec<Line>>>,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "--- {}", self.name)?;
+        for line in self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            writeln!(f, "{:>9.3?} {} {}", line.at, if line.is_error { "!" } else { "|" }, line.text)?;
+        }
+        Ok(())
+    }
 }
 
 /// A program that was started and is reaped here.
@@ -189,13 +206,16 @@ impl Running {
         lines.iter().filter(|line| line.is_error == is_error).fold(String::new(), |all, line| all + &line.text + "\n")
     }
 
+    /// Its lines, now and later.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        Record { name: self.name.clone(), lines: Arc::clone(&self.lines) }
+    }
+
     /// Every line with its time, and the end if there was one.
     #[must_use]
     pub fn transcript(&self) -> String {
-        let mut text = format!("--- {}\n", self.name);
-        for line in self.lines() {
-            let _ = writeln!(text, "{:>9.3?} {} {}", line.at, if line.is_error { "!" } else { "|" }, line.text);
-        }
+        let mut text = self.record().to_string();
         match self.ending {
             Some(ending) => writeln!(text, "ended: {ending:?}").unwrap_or(()),
             None => writeln!(text, "not seen to end").unwrap_or(()),

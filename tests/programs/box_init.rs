@@ -3,7 +3,7 @@
 //! Started by the harness inside fresh namespaces (`harness/boxed.rs`):
 //! `unshare --mount --pid --fork --kill-child --ipc --uts [--net] --propagation private box-init --root DIR --scratch DIR
 //! --cgroup DIR [--env-file FILE] [--hostname NAME] [--loopback] [--net-of PID] [--bind SRC:DST[:ro]]... [--tmpfs DST]...
-//! -- CMD...`. Everything it mounts vanishes with its mount namespace.
+//! [--user NAME:UID:GID]... -- CMD...`. Everything it mounts vanishes with its mount namespace.
 #![expect(clippy::print_stderr, reason = "a box that can not be made must say why")]
 
 use std::error::Error;
@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::{Gid, Uid, chdir, chown, pivot_root};
 
 /// How it ends when the box can not be made.
 const CANNOT: u8 = 125;
@@ -30,6 +30,7 @@ struct Options {
     net_of: Option<u32>,
     binds: Vec<String>,
     tmpfs: Vec<String>,
+    users: Vec<String>,
     command: Vec<std::ffi::OsString>,
 }
 
@@ -47,6 +48,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("loopback") => found.loopback = true,
             Long("net-of") => found.net_of = Some(parser.value()?.parse()?),
             Long("bind") => found.binds.push(parser.value()?.string()?),
+            Long("user") => found.users.push(parser.value()?.string()?),
             Long("tmpfs") => found.tmpfs.push(parser.value()?.string()?),
             Value(program) => {
                 found.command.push(program);
@@ -98,6 +100,9 @@ fn enter(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     for bind in &options.binds {
         bind_mount(&root, bind).map_err(|error| format!("bind {bind}: {error}"))?;
+    }
+    for user in &options.users {
+        add_user(&root, user).map_err(|error| format!("add user {user}: {error}"))?;
     }
     let old = root.join("run/old");
     fs::create_dir_all(&old)?;
@@ -171,4 +176,22 @@ fn bind_mount(root: &Path, bind: &str) -> Result<(), Box<dyn Error>> {
         mount(None::<&str>, &target, None::<&str>, flags, None::<&str>)?;
     }
     Ok(())
+}
+
+/// Adds a user and a group of the same name to the files of the box, and makes the home directory.
+fn add_user(root: &Path, user: &str) -> Result<(), Box<dyn Error>> {
+    let parts: Vec<&str> = user.split(':').collect();
+    let [name, uid, gid] = parts.as_slice() else { return Err("wanted: name:uid:gid".into()) };
+    for (file, line) in
+        [("etc/passwd", format!("{name}:x:{uid}:{gid}::/home/{name}:/bin/sh\n")), ("etc/group", format!("{name}:x:{gid}:\n"))]
+    {
+        let path = root.join(file);
+        let known = fs::read_to_string(&path).unwrap_or_default();
+        if !known.lines().any(|line| line.split(':').next() == Some(name)) {
+            fs::write(&path, known + &line)?;
+        }
+    }
+    let home = root.join("home").join(name);
+    fs::create_dir_all(&home)?;
+    Ok(chown(&home, Some(Uid::from_raw(uid.parse()?)), Some(Gid::from_raw(gid.parse()?)))?)
 }
