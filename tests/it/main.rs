@@ -1,0 +1,3 @@
+//! Tests that need processes: one binary, a module for each subject.
+
+mod harness;
