@@ -5,14 +5,9 @@
 use std::process::ExitCode;
 
 use nix::libc;
+use nix::sys::signal::SigSet;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpgrp, getpid, getsid};
-use signal_hook::consts::FORBIDDEN;
-use signal_hook::iterator::Signals;
-
-/// Highest signal number on Linux.
-const LAST: i32 = 64;
-/// The C library keeps the first two real-time signals for itself.
-const OWN: [i32; 2] = [32, 33];
 
 fn main() -> ExitCode {
     // Before any handler is set: this is what was inherited.
@@ -26,10 +21,12 @@ fn main() -> ExitCode {
     println!("pid {} group {} session {session}", getpid(), getpgrp());
     println!("descriptors {}", descriptors().join(" "));
     let last: Vec<i32> = std::env::args().skip(1).map(|text| text.parse().expect("a signal number")).collect();
-    let caught = (1..=LAST).filter(|signal| !FORBIDDEN.contains(signal) && !OWN.contains(signal));
-    let mut signals = Signals::new(caught).expect("handlers can be set");
+    // Through a descriptor, which gives every queued real-time signal; a handler's flag would make one of many.
+    SigSet::all().thread_block().expect("signals can be blocked");
+    let signals = SignalFd::new(&SigSet::all()).expect("signals can be read");
     println!("ready");
-    for signal in signals.forever() {
+    while let Ok(Some(signal)) = signals.read_signal() {
+        let signal = i32::try_from(signal.ssi_signo).expect("a signal number");
         println!("got {}", name(signal));
         if last.contains(&signal) {
             break;
