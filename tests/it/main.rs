@@ -1,4 +1,5 @@
 //! Tests that need processes: one binary, a module for each subject.
 
 mod harness;
+mod life;
 mod supervise;
