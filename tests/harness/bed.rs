@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::unistd::{Gid, Uid, chown};
 use tempfile::TempDir;
 
 use crate::boxed::{Boxed, BoxedProcess};
@@ -97,6 +98,16 @@ impl Bed {
     pub fn runner_home(&self) -> RunnerHome {
         let path = self.path("home");
         if path.exists() { RunnerHome::at(&path) } else { RunnerHome::make(&path) }
+    }
+
+    /// Gives the runner's home and the local tool cache to a user: for an entrypoint that gives up root.
+    ///
+    /// # Panics
+    /// When they can not be given away (needs root).
+    pub fn give_runner_to(&self, uid: u32, gid: u32) {
+        let _ = self.runner_home().owned_by(uid, gid);
+        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        chown(&self.directory("hostedtoolcache"), owner.0, owner.1).expect("give the tool cache away");
     }
 
     /// A tool cache called `name`, to be filled.
