@@ -1,0 +1,166 @@
+//! What a run tells: lines for people or one line of JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// The result of one run.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// `restore` or `save`.
+    pub(super) cache: &'static str,
+    /// Copied and published.
+    pub(super) versions: usize,
+    /// Files and links in them.
+    pub(super) files: u64,
+    /// Bytes in them.
+    pub(super) bytes: u64,
+    /// From the first look to the last clean-up.
+    pub(super) seconds: f64,
+    /// Complete on both sides before, or published by somebody else meanwhile.
+    pub(super) already: usize,
+    /// Devices, FIFOs and sockets left out of the published versions.
+    pub(super) skipped: u64,
+    /// Not copied.
+    pub(super) failed: Vec<Failure>,
+}
+
+/// One version that was not copied.
+#[derive(Debug, Serialize)]
+pub(super) struct Failure {
+    pub(super) version: String,
+    pub(super) error: String,
+}
+
+impl Report {
+    /// One line of JSON.
+    pub(super) fn json(&self) -> String {
+        // The fields are numbers and strings: there is nothing that could fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// A line, and one for each version that failed.
+    pub(super) fn human(&self) -> String {
+        let verb = match self.cache {
+            "restore" => "restored",
+            _ => "saved",
+        };
+        let mut text = format!(
+            "{verb} {} ({}, {}) in {:.1} s; {} already there; {} refused",
+            counted(self.versions as u64, "version"),
+            counted(self.files, "file"),
+            size(self.bytes),
+            self.seconds,
+            self.already,
+            self.failed.len(),
+        );
+        if self.skipped > 0 {
+            let _ = write!(text, "; left out {}", counted(self.skipped, "special file"));
+        }
+        for failure in &self.failed {
+            let _ = write!(text, "\nrefused {}: {}", failure.version, failure.error);
+        }
+        text
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count))
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..10_000_000_000 => format!("{} MB", grouped(bytes / 1_000_000)),
+        _ => format!("{} GB", grouped(bytes / 1_000_000_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            cache: "restore",
+            versions: 3,
+            files: 5072,
+            bytes: 154_200_000,
+            seconds: 1.234,
+            already: 1,
+            skipped: 0,
+            failed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_person_reads_one_line_and_one_for_each_refused_version() {
+        assert_eq!(
+            report().human(),
+            "restored 3 versions (5,072 files, 154 MB) in 1.2 s; 1 already there; 0 refused"
+        );
+        let failed = vec![Failure {
+            version: "node/20.1.0/x64".into(),
+            error: "read bin/node: EIO".into(),
+        }];
+        let report = Report {
+            cache: "save",
+            versions: 1,
+            files: 1,
+            bytes: 999,
+            already: 0,
+            skipped: 1,
+            failed,
+            ..report()
+        };
+        assert_eq!(
+            report.human(),
+            "saved 1 version (1 file, 999 B) in 1.2 s; 0 already there; 1 refused; left out 1 special file\n\
+             refused node/20.1.0/x64: read bin/node: EIO"
+        );
+    }
+
+    #[test]
+    fn a_program_reads_one_line_of_json() {
+        assert_eq!(
+            report().json(),
+            r#"{"cache":"restore","versions":3,"files":5072,"bytes":154200000,"seconds":1.234,"already":1,"skipped":0,"failed":[]}"#
+        );
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_sizes_rounded_down() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(grouped(number), text);
+        }
+        let cases = [
+            (1_999, "1 kB"),
+            (2_500_000_000, "2,500 MB"),
+            (12_000_000_000, "12 GB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

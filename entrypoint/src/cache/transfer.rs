@@ -1,0 +1,633 @@
+//! Copies versions, many files at once, into the stage of the other side and has each published as soon as it is whole.
+//!
+//! What a copy is: regular files, directories and links that stay inside; contents, names, execute bits, modification times
+//! to the nanosecond, hard links within a version, holes. What it is not: owners (all is the caller's), set-uid, set-gid and
+//! sticky bits, write permission of others, extended attributes, devices, FIFOs, sockets (left out and counted).
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, fstat, futimens};
+use nix::sys::time::TimeSpec;
+
+use super::contents::{Buffer, Contents, copy_large};
+use super::layout::{VersionId, printable};
+use super::links::contained;
+use super::publish::{Published, Rules, publish};
+use super::queue::Queue;
+use super::refusal::{Limits, Refusal};
+use super::stage::Stage;
+use super::tree::{Dir, Kind};
+use super::writers::Writers;
+
+/// Files a thread takes at once.
+const BATCH: usize = 4;
+
+/// How a run copies.
+#[derive(Debug)]
+pub(super) struct Manner {
+    /// Threads: calls in flight towards the slow side.
+    pub(super) threads: usize,
+    /// Files being written at once: a local disk is only slowed down by more than a few.
+    pub(super) writers: usize,
+    pub(super) limits: Limits,
+    pub(super) rules: Rules,
+    /// Paths under which the local side is known, for absolute links.
+    pub(super) homes: Vec<PathBuf>,
+}
+
+/// What became of one version.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) id: VersionId,
+    pub(super) result: Result<Published, Refusal>,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) skipped: u64,
+}
+
+/// Copies `versions` from one root to the other and publishes them there.
+pub(super) fn transfer(
+    from: &Dir,
+    to: &Dir,
+    stage: &Stage,
+    versions: Vec<VersionId>,
+    manner: &Manner,
+) -> Vec<Outcome> {
+    let versions: Vec<Version> = versions
+        .into_iter()
+        .enumerate()
+        .map(|(number, id)| Version::new(number, id, manner))
+        .collect();
+    // The queue opens the last first.
+    let openings = (0..versions.len()).rev().map(Task::Version).collect();
+    let run = Run {
+        from,
+        to,
+        stage,
+        versions: &versions,
+        manner,
+        queue: Queue::new(openings, 4 * manner.threads),
+        writers: Writers::new(manner.writers),
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..manner.threads {
+            scope.spawn(|| {
+                let mut buffer = Buffer::default();
+                run.queue.work(|task| run.perform(task, &mut buffer));
+            });
+        }
+    });
+    versions.into_iter().map(Version::outcome).collect()
+}
+
+/// One version on its way.
+struct Version {
+    id: VersionId,
+    /// Its name in the stage.
+    staged: OsString,
+    homes: Vec<PathBuf>,
+    entries: AtomicU64,
+    files: AtomicU64,
+    bytes: AtomicU64,
+    skipped: AtomicU64,
+    groups: Mutex<HashMap<(u64, u64), LinkGroup>>,
+    /// The first thing that went wrong; from then on its tasks do nothing.
+    refusal: OnceLock<Refusal>,
+    published: OnceLock<Published>,
+}
+
+impl Version {
+    fn new(number: usize, id: VersionId, manner: &Manner) -> Self {
+        let home = |root: &PathBuf| root.join(&id.tool).join(&id.version).join(&id.arch);
+        Self {
+            staged: number.to_string().into(),
+            homes: manner.homes.iter().map(home).collect(),
+            id,
+            entries: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            groups: Mutex::default(),
+            refusal: OnceLock::new(),
+            published: OnceLock::new(),
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        let result = match (self.refusal.into_inner(), self.published.into_inner()) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some(published)) => Ok(published),
+            // A thread that panicked never came to the end of it.
+            (None, None) => Err(Refusal::Withdrawn(self.id.to_string())),
+        };
+        Outcome {
+            id: self.id,
+            result,
+            files: self.files.into_inner(),
+            bytes: self.bytes.into_inner(),
+            skipped: self.skipped.into_inner(),
+        }
+    }
+}
+
+/// Names of one file. The first seen is copied, the others become links to it once it is whole.
+struct LinkGroup {
+    /// Path of the first below the version's root.
+    first: Vec<OsString>,
+    whole: bool,
+    waiting: Vec<(Arc<Node>, OsString)>,
+}
+
+/// One directory being copied. It is finished when its own listing and everything below it are.
+struct Node {
+    version: usize,
+    parent: Option<Arc<Node>>,
+    /// Below the version's root; none for the root.
+    path: Vec<OsString>,
+    from: Dir,
+    to: Dir,
+    stat: FileStat,
+    open: AtomicUsize,
+}
+
+impl Node {
+    fn path_of(&self, name: &OsStr) -> Vec<u8> {
+        let mut names: Vec<&[u8]> = self.path.iter().map(|part| part.as_bytes()).collect();
+        names.push(name.as_bytes());
+        names.join(&b'/')
+    }
+
+    fn shown(&self, name: &OsStr) -> String {
+        printable(&self.path_of(name))
+    }
+}
+
+enum Task {
+    Version(usize),
+    Directory {
+        parent: Arc<Node>,
+        name: OsString,
+    },
+    Entries {
+        node: Arc<Node>,
+        batch: Vec<(OsString, Option<Kind>)>,
+    },
+    HardLink {
+        node: Arc<Node>,
+        name: OsString,
+        first: Vec<OsString>,
+    },
+}
+
+struct Run<'a> {
+    from: &'a Dir,
+    to: &'a Dir,
+    stage: &'a Stage,
+    versions: &'a [Version],
+    manner: &'a Manner,
+    queue: Queue<Task>,
+    writers: Writers,
+}
+
+impl Run<'_> {
+    fn perform(&self, task: Task, buffer: &mut Buffer) {
+        match task {
+            Task::Version(number) => {
+                let version = &self.versions[number];
+                match self.open_version(number) {
+                    Ok(root) => self.list(&root),
+                    Err(refusal) => {
+                        let _ = version.refusal.set(refusal);
+                        self.finish_version(number, None);
+                    }
+                }
+            }
+            Task::Directory { parent, name } => {
+                if self.is_live(&parent) {
+                    match self.open_directory(&parent, &name) {
+                        Ok(node) => {
+                            self.list(&node);
+                            return;
+                        }
+                        Err(refusal) => self.refuse(&parent, refusal),
+                    }
+                }
+                self.close(parent);
+            }
+            Task::Entries { node, batch } => {
+                for (name, kind) in batch {
+                    if self.is_live(&node)
+                        && let Err(refusal) = self.entry(&node, &name, kind, buffer)
+                    {
+                        self.refuse(&node, refusal);
+                    }
+                }
+                self.close(node);
+            }
+            Task::HardLink { node, name, first } => {
+                if self.is_live(&node)
+                    && let Err(refusal) = self.hard_link(&node, &name, &first)
+                {
+                    self.refuse(&node, refusal);
+                }
+                self.close(node);
+            }
+        }
+    }
+
+    fn version_of(&self, node: &Node) -> &Version {
+        &self.versions[node.version]
+    }
+
+    fn is_live(&self, node: &Node) -> bool {
+        self.version_of(node).refusal.get().is_none()
+    }
+
+    fn refuse(&self, node: &Node, refusal: Refusal) {
+        // Only the first counts; others may be its consequences.
+        let _ = self.version_of(node).refusal.set(refusal);
+    }
+
+    fn open_version(&self, number: usize) -> Result<Arc<Node>, Refusal> {
+        let version = &self.versions[number];
+        let from = self.source_root(&version.id)?;
+        let stat = from.own_stat().map_err(Refusal::at("look at", b"."))?;
+        let to = self
+            .stage
+            .own
+            .make(&version.staged, directory_mode(&stat))
+            .map_err(Refusal::at("make the stage of", version.id.arch.as_bytes()))?;
+        Ok(Arc::new(Node {
+            version: number,
+            parent: None,
+            path: Vec::new(),
+            from,
+            to,
+            stat,
+            open: AtomicUsize::new(1),
+        }))
+    }
+
+    fn source_root(&self, id: &VersionId) -> Result<Dir, Refusal> {
+        self.from
+            .sub(&id.tool)
+            .and_then(|tool| tool.sub(&id.version))
+            .and_then(|version| version.sub(&id.arch))
+            .map_err(Refusal::at("open", id.to_string().as_bytes()))
+    }
+
+    fn open_directory(&self, parent: &Arc<Node>, name: &OsStr) -> Result<Arc<Node>, Refusal> {
+        let path = parent.path_of(name);
+        if parent.path.len() >= self.manner.limits.depth {
+            return Err(Refusal::TooDeep(self.manner.limits.depth));
+        }
+        let from = parent.from.sub(name).map_err(Refusal::at("open", &path))?;
+        let stat = from.own_stat().map_err(Refusal::at("look at", &path))?;
+        let to = parent
+            .to
+            .make(name, directory_mode(&stat))
+            .map_err(Refusal::at("make directory", &path))?;
+        let mut below = parent.path.clone();
+        below.push(name.to_owned());
+        Ok(Arc::new(Node {
+            version: parent.version,
+            parent: Some(Arc::clone(parent)),
+            path: below,
+            from,
+            to,
+            stat,
+            open: AtomicUsize::new(1),
+        }))
+    }
+
+    /// Lists a directory and queues what is in it.
+    fn list(&self, node: &Arc<Node>) {
+        match node.from.entries() {
+            Err(cause) => self.refuse(
+                node,
+                Refusal::at("list", &node.path_of(OsStr::new("")))(cause),
+            ),
+            Ok(entries) => {
+                let version = self.version_of(node);
+                let count = entries.len() as u64;
+                let before = version.entries.fetch_add(count, Ordering::Relaxed);
+                if before + count > self.manner.limits.entries {
+                    self.refuse(node, Refusal::TooMany(self.manner.limits.entries));
+                } else {
+                    self.queue_entries(node, entries);
+                }
+            }
+        }
+        self.close(Arc::clone(node));
+    }
+
+    fn queue_entries(&self, node: &Arc<Node>, entries: Vec<(OsString, Option<Kind>)>) {
+        let (directories, others): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .partition(|(_, kind)| *kind == Some(Kind::Directory));
+        for (name, _) in directories {
+            self.queue.add_opening(Task::Directory {
+                parent: opened(node),
+                name,
+            });
+        }
+        let mut others = others.into_iter().peekable();
+        while others.peek().is_some() {
+            self.queue.add_copy(Task::Entries {
+                node: opened(node),
+                batch: others.by_ref().take(BATCH).collect(),
+            });
+        }
+    }
+
+    fn entry(
+        &self,
+        node: &Arc<Node>,
+        name: &OsStr,
+        kind: Option<Kind>,
+        buffer: &mut Buffer,
+    ) -> Result<(), Refusal> {
+        let kind = match kind {
+            Some(kind) => kind,
+            None => {
+                let stat = node
+                    .from
+                    .stat(name)
+                    .map_err(Refusal::at("look at", &node.path_of(name)))?;
+                Kind::of(&stat)
+            }
+        };
+        match kind {
+            Kind::File => self.file(node, name, buffer),
+            Kind::Link => self.symbolic_link(node, name),
+            Kind::Directory => {
+                self.queue.add_opening(Task::Directory {
+                    parent: opened(node),
+                    name: name.to_owned(),
+                });
+                Ok(())
+            }
+            Kind::Special => {
+                self.version_of(node)
+                    .skipped
+                    .fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    fn symbolic_link(&self, node: &Node, name: &OsStr) -> Result<(), Refusal> {
+        let version = self.version_of(node);
+        let path = node.path_of(name);
+        let stat = node
+            .from
+            .stat(name)
+            .map_err(Refusal::at("look at", &path))?;
+        let target = node
+            .from
+            .read_link(name)
+            .map_err(Refusal::at("read link", &path))?;
+        let Some(target) = contained(target.as_bytes(), node.path.len(), &version.homes) else {
+            return Err(Refusal::EscapingLink {
+                path: printable(&path),
+                target: printable(target.as_bytes()),
+            });
+        };
+        node.to
+            .make_link(&target, name, &mtime(&stat))
+            .map_err(Refusal::at("make link", &path))?;
+        version.files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn file(&self, node: &Arc<Node>, name: &OsStr, buffer: &mut Buffer) -> Result<(), Refusal> {
+        let version = self.version_of(node);
+        let path = node.path_of(name);
+        let mut from = node
+            .from
+            .open_file(name)
+            .map_err(Refusal::at("open", &path))?;
+        let stat = fstat(&from).map_err(Refusal::at("look at", &path))?;
+        if Kind::of(&stat) != Kind::File {
+            return Err(Refusal::Changed(printable(&path)));
+        }
+        if stat.st_nlink > 1 && !self.is_first_of_group(node, name, &stat) {
+            return Ok(());
+        }
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let before = version.bytes.fetch_add(size, Ordering::Relaxed);
+        let copied = if before.saturating_add(size) > self.manner.limits.bytes {
+            Err(Refusal::TooLarge(self.manner.limits.bytes))
+        } else {
+            self.copy(node, name, &mut from, &stat, buffer)
+        };
+        if stat.st_nlink > 1 {
+            self.release_group(node, &stat);
+        }
+        copied?;
+        version.files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        node: &Node,
+        name: &OsStr,
+        from: &mut File,
+        stat: &FileStat,
+        buffer: &mut Buffer,
+    ) -> Result<(), Refusal> {
+        let path = node.path_of(name);
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let contents = buffer
+            .read(from, size)
+            .map_err(Refusal::io("read", &path))?
+            .ok_or_else(|| Refusal::Changed(node.shown(name)))?;
+        // Executable for its owner is executable; readable for its owner always, or the next copy would fail.
+        let mode = (stat.st_mode & 0o755) | 0o400;
+        {
+            let _turn = self.writers.turn();
+            let mut to = node
+                .to
+                .create_file(name, mode)
+                .map_err(Refusal::at("create", &path))?;
+            let gate = node.to.gate();
+            match contents {
+                Contents::Whole(bytes) => {
+                    gate.pass().map_err(Refusal::at("write", &path))?;
+                    to.write_all(bytes).map_err(Refusal::io("write", &path))?;
+                }
+                Contents::Large(piece) => {
+                    let steady = copy_large(from, &to, stat, piece, gate)
+                        .map_err(Refusal::io("copy", &path))?;
+                    if !steady {
+                        return Err(Refusal::Changed(node.shown(name)));
+                    }
+                }
+            }
+            gate.pass().map_err(Refusal::at("set the time of", &path))?;
+            futimens(&to, &TimeSpec::UTIME_OMIT, &mtime(stat))
+                .map_err(Refusal::at("set the time of", &path))?;
+            // A network file system tells a failed write here, at the latest.
+            nix::unistd::close(to).map_err(Refusal::at("close", &path))?;
+        }
+        let after = fstat(&*from).map_err(Refusal::at("look at", &path))?;
+        let same = (after.st_size, after.st_mtime, after.st_mtime_nsec)
+            == (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+        same.then_some(())
+            .ok_or_else(|| Refusal::Changed(node.shown(name)))
+    }
+
+    /// Whether this name of a file with several is the one to copy. If not, it is linked now or waits for the first.
+    fn is_first_of_group(&self, node: &Arc<Node>, name: &OsStr, stat: &FileStat) -> bool {
+        let mut groups = self
+            .version_of(node)
+            .groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let key = (stat.st_dev, stat.st_ino);
+        let Some(group) = groups.get_mut(&key) else {
+            let mut first = node.path.clone();
+            first.push(name.to_owned());
+            groups.insert(
+                key,
+                LinkGroup {
+                    first,
+                    whole: false,
+                    waiting: Vec::new(),
+                },
+            );
+            return true;
+        };
+        if group.whole {
+            self.queue.add_copy(Task::HardLink {
+                node: opened(node),
+                name: name.to_owned(),
+                first: group.first.clone(),
+            });
+        } else {
+            group.waiting.push((opened(node), name.to_owned()));
+        }
+        false
+    }
+
+    /// The first of a group is done, well or badly: those that waited go on, and see which.
+    fn release_group(&self, node: &Node, stat: &FileStat) {
+        let mut groups = self
+            .version_of(node)
+            .groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = groups.get_mut(&(stat.st_dev, stat.st_ino)) {
+            group.whole = true;
+            for (node, name) in group.waiting.drain(..) {
+                let first = group.first.clone();
+                self.queue.add_copy(Task::HardLink { node, name, first });
+            }
+        }
+    }
+
+    fn hard_link(&self, node: &Node, name: &OsStr, first: &[OsString]) -> Result<(), Refusal> {
+        let version = self.version_of(node);
+        let path = node.path_of(name);
+        let at = |cause| Refusal::at("link", &path)(cause);
+        let (file, directories) = first.split_last().ok_or(Errno::ENOENT).map_err(at)?;
+        let mut dir = self.stage.own.sub(&version.staged).map_err(at)?;
+        for directory in directories {
+            dir = dir.sub(directory).map_err(at)?;
+        }
+        node.to.hard_link(&dir, file, name).map_err(at)?;
+        version.files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// One part of a directory is done. With the last one its time is set, and its parent has one part less.
+    fn close(&self, node: Arc<Node>) {
+        let mut node = node;
+        while node.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if self.is_live(&node)
+                && let Err(cause) = node.to.set_mtime(&mtime(&node.stat))
+            {
+                let path = node.path_of(OsStr::new(""));
+                self.refuse(&node, Refusal::at("set the time of", &path)(cause));
+            }
+            match &node.parent {
+                Some(parent) => node = Arc::clone(parent),
+                None => {
+                    self.finish_version(node.version, Some(&node));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn finish_version(&self, number: usize, root: Option<&Node>) {
+        let version = &self.versions[number];
+        if version.refusal.get().is_none()
+            && let Some(root) = root
+        {
+            let published = self.unchanged(&version.id, root).and_then(|()| {
+                publish(
+                    self.to,
+                    self.stage,
+                    &version.staged,
+                    &version.id,
+                    self.manner.rules,
+                )
+            });
+            match published {
+                Ok(published) => {
+                    let _ = version.published.set(published);
+                    if published == Published::Ours {
+                        return;
+                    }
+                }
+                Err(refusal) => {
+                    let _ = version.refusal.set(refusal);
+                }
+            }
+        }
+        // What cannot be removed is in the stage and is collected later.
+        let _ = self.stage.own.remove_tree(&version.staged);
+    }
+
+    /// The source still stands under its name, marker and all. If somebody moved it, its files may have been deleted under
+    /// our hands, and a listing does not tell.
+    fn unchanged(&self, id: &VersionId, root: &Node) -> Result<(), Refusal> {
+        let gone = |_| Refusal::Withdrawn(id.to_string());
+        let version = self
+            .from
+            .sub(&id.tool)
+            .and_then(|tool| tool.sub(&id.version))
+            .map_err(gone)?;
+        let now = version.stat(&id.arch).map_err(gone)?;
+        let marked = version.has(&id.marker(), Kind::File).map_err(gone)?;
+        let same = (now.st_dev, now.st_ino) == (root.stat.st_dev, root.stat.st_ino);
+        (same && marked)
+            .then_some(())
+            .ok_or_else(|| gone(Errno::ESTALE))
+    }
+}
+
+/// A further part of this directory is open.
+fn opened(node: &Arc<Node>) -> Arc<Node> {
+    node.open.fetch_add(1, Ordering::AcqRel);
+    Arc::clone(node)
+}
+
+fn mtime(stat: &FileStat) -> TimeSpec {
+    TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec)
+}
+
+/// The owner may always enter, list and write: else neither the rename of the tree nor its removal would be allowed.
+fn directory_mode(stat: &FileStat) -> u32 {
+    (stat.st_mode & 0o755) | 0o700
+}
