@@ -1,1 +1,9 @@
 //! PID 1 of the docker sidecar of one GitHub Actions job.
+
+pub mod cgroup;
+pub mod daemon;
+pub mod data_root;
+pub mod host;
+pub mod mounts;
+pub mod socket;
+pub mod tree;
