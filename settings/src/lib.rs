@@ -1,1 +1,19 @@
 //! An environment becomes values, or a list of everything wrong with it.
+//!
+//! A program describes each of its settings once, in a [`Table`]. From that table come the flags, the `--help` text, the reference in
+//! the documentation, and the [`Reader`], which hands out typed values and collects *every* problem instead of stopping at the first.
+//!
+//! This crate knows no variable by name and never looks at the process's environment itself: the caller passes it in.
+
+mod arguments;
+mod help;
+mod reader;
+mod secret;
+mod spelling;
+mod table;
+
+pub use arguments::{Arguments, UsageError, parse as parse_arguments};
+pub use help::{markdown, render as render_help};
+pub use reader::{Problem, Problems, Reader};
+pub use secret::Secret;
+pub use table::{Setting, Table};

@@ -1,1 +1,30 @@
 //! What PID 1 does, whatever it runs.
+//!
+//! A program is a pure [`Machine`]: events in, actions out, no clock, no process, no file. [`drive`] is the one place that turns the
+//! world into events and performs the actions; it alone spawns, waits, signals and reads the clock. What a job or a child *is* comes
+//! from the program's [`Effects`].
+//!
+//! This crate names no product, no variable and no phase of its callers.
+
+mod children;
+mod descendants;
+mod driver;
+mod ending;
+pub mod init;
+mod kernel;
+mod lines;
+mod machine;
+mod program;
+pub mod records;
+mod signal;
+mod signals;
+mod state_file;
+mod timeline;
+
+pub use driver::{Effects, Tell, Work, drive, off_loop};
+pub use ending::{ChildEnd, SpawnError};
+pub use machine::{Action, Event, Level, Machine, State, Target, Vocabulary};
+pub use program::{Identity, Output, Program};
+pub use signal::Signal;
+pub use signals::Signals;
+pub use state_file::{Published, StateFile};

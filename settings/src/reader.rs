@@ -1,0 +1,386 @@
+//! Typed values out of an environment, with all problems collected.
+
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, time::Duration};
+
+use crate::{Secret, Setting, Table, spelling};
+
+/// One thing wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable, as the user wrote it.
+    pub setting: String,
+    /// What is wrong, with the value unless it is a secret.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Everything wrong with a configuration, in the order found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => write!(f, "1 setting is wrong; nothing was started")?,
+            n => write!(f, "{n} settings are wrong; nothing was started")?,
+        }
+        for problem in &self.0 {
+            write!(f, "\n  {}: {}", problem.setting, problem.what)?;
+            if let Some(hint) = &problem.hint {
+                write!(f, "\n    hint: {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Hands out the values of a [`Table`]'s settings and remembers what was wrong with them.
+///
+/// An empty variable counts as unset: ECS, compose and Kubernetes templates produce those for values left out.
+#[derive(Debug)]
+pub struct Reader {
+    table: Table,
+    values: BTreeMap<String, OsString>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Reader {
+    /// Takes the environment and the settings given as flags; a flag beats its variable.
+    pub fn new(
+        table: Table,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: impl IntoIterator<Item = (String, OsString)>,
+    ) -> Self {
+        let mut values = BTreeMap::new();
+        for (name, value) in environment {
+            if let Ok(name) = name.into_string()
+                && !value.is_empty()
+            {
+                values.insert(name, value);
+            }
+        }
+        values.extend(flags);
+        let warnings = misspelt(table, &values);
+        Self { table, values, problems: Vec::new(), warnings }
+    }
+
+    /// Variables that are no setting but look like one.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether the user set it, under any of its names.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.raw(self.setting(name)).is_some()
+    }
+
+    /// The text of a setting, its default if unset, `None` if it has none.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let setting = self.setting(name);
+        match self.raw(setting) {
+            Some((used, value)) => match value.into_string() {
+                Ok(text) => Some(text),
+                Err(_) => {
+                    self.problem(&used, "is not valid UTF-8", None);
+                    None
+                }
+            },
+            None if setting.default.is_empty() => None,
+            None => Some(setting.default.to_owned()),
+        }
+    }
+
+    /// A setting that must be there.
+    pub fn required(&mut self, name: &str, hint: &str) -> Option<String> {
+        let value = self.text(name);
+        if value.is_none() && !self.is_set(name) {
+            self.problem(name, "is not set", Some(hint));
+        }
+        value
+    }
+
+    /// true/1/yes/on and false/0/no/off, in any case; everything else is refused.
+    ///
+    /// An image that reads "any text" as true switched on by `EPHEMERAL=false` cost its users hundreds of runners.
+    pub fn switch(&mut self, name: &str) -> bool {
+        let Some(text) = self.text(name) else { return false };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => true,
+            "false" | "0" | "no" | "off" => false,
+            _ => {
+                self.problem(name, &format!("`{text}` is neither yes nor no"), Some("allowed: true, 1, yes, on, false, 0, no, off"));
+                false
+            }
+        }
+    }
+
+    /// A time span between `least` and `most`: whole seconds, or with units as in `1m 30s`.
+    pub fn duration(&mut self, name: &str, least: Duration, most: Duration) -> Duration {
+        let text = self.text(name).unwrap_or_default();
+        let parsed = match text.parse::<u64>() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => humantime::parse_duration(&text).ok(),
+        };
+        match parsed {
+            Some(span) if (least..=most).contains(&span) => span,
+            _ => {
+                let allowed = format!("allowed: {} to {} seconds, or with a unit as in `90s` or `2m`", least.as_secs(), most.as_secs());
+                self.problem(name, &format!("`{text}` is not a time span in range"), Some(&allowed));
+                least
+            }
+        }
+    }
+
+    /// A whole number between `least` and `most`.
+    pub fn number(&mut self, name: &str, least: u32, most: u32) -> u32 {
+        let text = self.text(name).unwrap_or_default();
+        match text.parse::<u32>() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.problem(name, &format!("`{text}` is not a number in range"), Some(&format!("allowed: {least} to {most}")));
+                least
+            }
+        }
+    }
+
+    /// An absolute path without `..`.
+    pub fn path(&mut self, name: &str) -> Option<PathBuf> {
+        let setting = self.setting(name);
+        let (used, value) =
+            self.raw(setting).or_else(|| (!setting.default.is_empty()).then(|| (name.to_owned(), setting.default.into())))?;
+        let path = PathBuf::from(value);
+        if path.is_absolute() && path.components().all(|part| part != std::path::Component::ParentDir) {
+            return Some(path);
+        }
+        self.problem(
+            &used,
+            &format!("`{}` is not an absolute path", path.display()),
+            Some("write it from the root, without `..`, as in /mnt/toolcache"),
+        );
+        None
+    }
+
+    /// One of a few words, in any case.
+    pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)).map(|&(_, value)| value);
+        if found.is_none() {
+            let words: Vec<&str> = choices.iter().map(|&(word, _)| word).collect();
+            self.problem(name, &format!("`{text}` is not one of its values"), Some(&format!("allowed: {}", words.join(", "))));
+        }
+        found
+    }
+
+    /// A comma list; blanks around entries and empty entries are dropped.
+    pub fn list(&mut self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// A secret from its variable or from the file that `NAME_FILE` names; a trailing line break is not part of it.
+    pub fn secret(&mut self, name: &str) -> Option<Secret> {
+        let setting = self.setting(name);
+        let direct = self.raw(setting);
+        let file = self.raw_file(setting);
+        match (direct, file) {
+            (Some((direct, _)), Some((file, _))) => {
+                self.problem(&direct, &format!("is set, and {file} too"), Some("keep one of the two"));
+                None
+            }
+            (Some((used, value)), None) => {
+                let text = value.into_string().unwrap_or_default();
+                self.checked_secret(&used, &text, "is not plain text")
+            }
+            (None, Some((used, path))) => {
+                let path = PathBuf::from(path);
+                match std::fs::read_to_string(&path) {
+                    Ok(text) => self.checked_secret(&used, &text, &format!("names {}, which is empty or not plain text", path.display())),
+                    Err(error) => {
+                        let hint = "the file must be readable by the user this program runs as";
+                        self.problem(&used, &format!("names {}, which cannot be read: {error}", path.display()), Some(hint));
+                        None
+                    }
+                }
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Records a problem that only the caller can see, e.g. two settings that contradict each other.
+    pub fn problem(&mut self, setting: &str, what: &str, hint: Option<&str>) {
+        self.problems.push(Problem { setting: setting.to_owned(), what: what.to_owned(), hint: hint.map(str::to_owned) });
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Every problem found since [`Reader::new`].
+    pub fn finish(self) -> Result<(), Problems> {
+        if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    }
+
+    fn checked_secret(&mut self, used: &str, text: &str, otherwise: &str) -> Option<Secret> {
+        let text = text.trim_end_matches(['\n', '\r']);
+        // A control character in a header value would be refused much later, by the HTTP client, with a message about headers.
+        if text.is_empty() || text.chars().any(|c| c.is_control() && c != '\n') {
+            self.problem(used, otherwise, None);
+            return None;
+        }
+        Some(Secret::new(text))
+    }
+
+    fn setting(&self, name: &str) -> &'static Setting {
+        self.table.get(name).unwrap_or_else(|| panic!("{name} is read but stands in no table"))
+    }
+
+    fn raw(&self, setting: &Setting) -> Option<(String, OsString)> {
+        self.first_of(std::iter::once(setting.name.to_owned()).chain(setting.aliases.iter().map(|&alias| alias.to_owned())))
+    }
+
+    fn raw_file(&self, setting: &Setting) -> Option<(String, OsString)> {
+        self.first_of(std::iter::once(setting.file_name()).chain(setting.aliases.iter().map(|alias| format!("{alias}_FILE"))))
+    }
+
+    fn first_of(&self, mut names: impl Iterator<Item = String>) -> Option<(String, OsString)> {
+        names.find_map(|name| self.values.get(&name).map(|value| (name, value.clone())))
+    }
+}
+
+fn misspelt(table: Table, values: &BTreeMap<String, OsString>) -> Vec<String> {
+    let known = table.known_names();
+    values
+        .keys()
+        .filter(|name| !known.contains(name))
+        .filter_map(|name| {
+            let meant = spelling::nearest(name, known.iter().map(String::as_str))?;
+            Some(format!("{name} is not a setting; did you mean {meant}?"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn plain(name: &'static str, aliases: &'static [&'static str], default: &'static str) -> Setting {
+        Setting { name, aliases, group: "All", value: "VALUE", default, secret: false, help: "" }
+    }
+
+    const TABLE: Table = Table(&[
+        plain("STOP_TIMEOUT", &[], "30"),
+        plain("LABELS", &["RUNNER_LABELS"], ""),
+        plain("WORK", &[], "/work"),
+        plain("EPHEMERAL", &[], "true"),
+        plain("FORMAT", &[], "auto"),
+        Setting { secret: true, ..plain("TOKEN", &["OLD_TOKEN"], "") },
+    ]);
+
+    fn reader(environment: &[(&str, &str)]) -> Reader {
+        Reader::new(TABLE, environment.iter().map(|&(name, value)| (name.into(), value.into())), [])
+    }
+
+    fn only_problem(reader: Reader) -> String {
+        let problems = reader.finish().unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        problems.to_string()
+    }
+
+    #[test]
+    fn defaults_hold_where_nothing_or_nothing_but_emptiness_is_set() {
+        for environment in [&[][..], &[("STOP_TIMEOUT", ""), ("EPHEMERAL", "")][..]] {
+            let mut reader = reader(environment);
+            assert_eq!(reader.duration("STOP_TIMEOUT", Duration::ZERO, Duration::from_secs(99)), Duration::from_secs(30));
+            assert!(reader.switch("EPHEMERAL"));
+            assert_eq!(reader.text("LABELS"), None);
+            assert_eq!(reader.path("WORK"), Some("/work".into()));
+            reader.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn booleans_mean_what_they_say() {
+        for (text, expected) in
+            [("true", true), ("1", true), ("YES", true), ("On", true), ("false", false), ("0", false), ("No", false), ("off", false)]
+        {
+            let mut reader = reader(&[("EPHEMERAL", text)]);
+            assert_eq!(reader.switch("EPHEMERAL"), expected, "{text}");
+            reader.finish().unwrap();
+        }
+        let mut reader = reader(&[("EPHEMERAL", "maybe")]);
+        reader.switch("EPHEMERAL");
+        assert!(only_problem(reader).contains("EPHEMERAL: `maybe` is neither yes nor no"));
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let mut reader = reader(&[("STOP_TIMEOUT", "soon"), ("WORK", "here"), ("FORMAT", "xml")]);
+        reader.duration("STOP_TIMEOUT", Duration::from_secs(2), Duration::from_secs(60));
+        reader.path("WORK");
+        reader.choice("FORMAT", &[("auto", 0), ("json", 1)]);
+        reader.required("LABELS", "set LABELS=self-hosted");
+        assert_eq!(
+            reader.finish().unwrap_err().to_string(),
+            "4 settings are wrong; nothing was started\n  \
+             STOP_TIMEOUT: `soon` is not a time span in range\n    hint: allowed: 2 to 60 seconds, or with a unit as in `90s` or `2m`\n  \
+             WORK: `here` is not an absolute path\n    hint: write it from the root, without `..`, as in /mnt/toolcache\n  \
+             FORMAT: `xml` is not one of its values\n    hint: allowed: auto, json\n  \
+             LABELS: is not set\n    hint: set LABELS=self-hosted"
+        );
+    }
+
+    #[test]
+    fn an_alias_counts_and_the_name_beats_it_and_a_flag_beats_both() {
+        assert_eq!(reader(&[("RUNNER_LABELS", "a, b,,")]).list("LABELS"), ["a", "b"]);
+        assert_eq!(reader(&[("RUNNER_LABELS", "a"), ("LABELS", "c")]).list("LABELS"), ["c"]);
+        let mut flagged = Reader::new(TABLE, [("LABELS".into(), "c".into())], [("LABELS".to_owned(), "d".into())]);
+        assert_eq!(flagged.list("LABELS"), ["d"]);
+    }
+
+    #[test]
+    fn time_spans_take_seconds_or_units_within_bounds() {
+        for (text, expected) in
+            [("45", Some(45)), ("45s", Some(45)), ("1m 30s", Some(90)), ("0", None), ("-1", None), ("100000", None), ("1.5", None)]
+        {
+            let mut reader = reader(&[("STOP_TIMEOUT", text)]);
+            let span = reader.duration("STOP_TIMEOUT", Duration::from_secs(1), Duration::from_secs(600));
+            assert_eq!(reader.finish().is_ok().then_some(span.as_secs()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_file_without_the_line_break() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let mut reader = reader(&[("TOKEN_FILE", file.to_str().unwrap())]);
+        assert_eq!(reader.secret("TOKEN").unwrap().expose(), "s3cret");
+        reader.finish().unwrap();
+    }
+
+    #[test]
+    fn a_secret_given_twice_unreadable_or_broken_is_refused_without_showing_it() {
+        let mut twice = reader(&[("OLD_TOKEN", "s3cret"), ("TOKEN_FILE", "/x")]);
+        assert!(twice.secret("TOKEN").is_none());
+        assert_eq!(
+            only_problem(twice),
+            "1 setting is wrong; nothing was started\n  OLD_TOKEN: is set, and TOKEN_FILE too\n    hint: keep one of the two"
+        );
+        let mut missing = reader(&[("TOKEN_FILE", "/does/not/exist")]);
+        assert!(missing.secret("TOKEN").is_none());
+        assert!(only_problem(missing).contains("TOKEN_FILE: names /does/not/exist, which cannot be read"));
+        let mut broken = reader(&[("TOKEN", "s3c\u{7}ret")]);
+        assert!(broken.secret("TOKEN").is_none());
+        assert!(!only_problem(broken).contains("s3c"));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not() {
+        let reader = reader(&[("STOP_TIMEOT", "5"), ("PATH", "/bin"), ("TOKEN_FILE", "/x")]);
+        assert_eq!(reader.warnings(), ["STOP_TIMEOT is not a setting; did you mean STOP_TIMEOUT?"]);
+        reader.finish().unwrap();
+    }
+}

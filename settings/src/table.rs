@@ -1,0 +1,74 @@
+//! What a setting is: its names, its default and its one-line meaning.
+
+/// One setting of a program: an environment variable that is also a flag.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The environment variable, e.g. `STOP_TIMEOUT`; its flag is `--stop-timeout`.
+    pub name: &'static str,
+    /// Other variables with the same meaning, for people who come from another tool; the first that is set wins, `name` before all.
+    pub aliases: &'static [&'static str],
+    /// The heading it stands under in `--help` and in the reference.
+    pub group: &'static str,
+    /// What the value looks like, e.g. `SECONDS`.
+    pub value: &'static str,
+    /// The default as a user would write it; empty means unset.
+    pub default: &'static str,
+    /// Never shown, never accepted on the command line; `NAME_FILE` names a file that holds it.
+    pub secret: bool,
+    /// One sentence without a full stop.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// `STOP_TIMEOUT` is `stop-timeout` on the command line; a secret has only its file there.
+    pub fn flag(&self) -> String {
+        let kebab = self.name.to_ascii_lowercase().replace('_', "-");
+        if self.secret { format!("{kebab}-file") } else { kebab }
+    }
+
+    /// The variable that names a file holding a secret.
+    pub fn file_name(&self) -> String {
+        format!("{}_FILE", self.name)
+    }
+}
+
+/// All settings of one program, in the order in which they are explained.
+#[derive(Debug, Clone, Copy)]
+pub struct Table(pub &'static [Setting]);
+
+impl Table {
+    /// The setting with this primary name.
+    pub fn get(&self, name: &str) -> Option<&'static Setting> {
+        self.0.iter().find(|setting| setting.name == name)
+    }
+
+    /// The setting that this flag (without its dashes) sets.
+    pub fn by_flag(&self, flag: &str) -> Option<&'static Setting> {
+        self.0.iter().find(|setting| setting.flag() == flag)
+    }
+
+    /// The groups in order of first appearance.
+    pub fn groups(&self) -> Vec<&'static str> {
+        let mut groups = Vec::new();
+        for setting in self.0 {
+            if !groups.contains(&setting.group) {
+                groups.push(setting.group);
+            }
+        }
+        groups
+    }
+
+    /// Every variable name that means something: names, aliases, and the files of secrets.
+    pub(crate) fn known_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for setting in self.0 {
+            names.push(setting.name.to_owned());
+            names.extend(setting.aliases.iter().map(|&alias| alias.to_owned()));
+            if setting.secret {
+                names.push(setting.file_name());
+                names.extend(setting.aliases.iter().map(|alias| format!("{alias}_FILE")));
+            }
+        }
+        names
+    }
+}

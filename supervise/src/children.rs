@@ -1,0 +1,145 @@
+//! The only place that spawns, reaps and signals. A second waiter anywhere in the process would lose exit statuses: std and tokio
+//! children then fail with ECHILD.
+
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    hash::Hash,
+    io,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use nix::{errno::Errno, unistd::Pid};
+
+use crate::{
+    ChildEnd, Output, Program, Signal, SpawnError, Target, descendants,
+    kernel::{self, Reaped},
+};
+
+/// The children of this process, those we started by role and all others as strangers.
+#[derive(Debug)]
+pub(crate) struct Children<Role> {
+    roles: HashMap<Pid, Role>,
+    here: Pid,
+}
+
+/// The ends to read of a child whose output is lines.
+#[derive(Debug)]
+pub(crate) struct Pipes {
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// What one round of reaping brought.
+#[derive(Debug)]
+pub(crate) struct Round<Role> {
+    /// Children of ours that ended.
+    pub(crate) ended: Vec<(Role, ChildEnd)>,
+    /// No child is left, ours or a stranger.
+    pub(crate) alone: bool,
+}
+
+impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
+    pub(crate) fn new() -> Self {
+        Self { roles: HashMap::new(), here: nix::unistd::getpid() }
+    }
+
+    pub(crate) fn spawn(&mut self, role: Role, program: &Program) -> Result<Option<Pipes>, SpawnError> {
+        let mut command = Command::new(&program.file);
+        command.args(&program.arguments).process_group(0);
+        if let Some(environment) = &program.environment {
+            command.env_clear().envs(environment);
+        }
+        if let Some(directory) = &program.directory {
+            command.current_dir(directory);
+        }
+        if let Some(identity) = &program.identity {
+            kernel::run_as(&mut command, identity);
+        }
+        if program.output != Output::Inherited {
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+        let mut child = command.spawn().map_err(|error| SpawnError {
+            program: program.file.to_string_lossy().into_owned(),
+            kind: error.kind(),
+            cause: error.to_string(),
+        })?;
+        // Dropping the Child leaves its status to our own reaping.
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
+        self.roles.insert(pid, role);
+        if program.output == Output::Inherited {
+            give_terminal_to(pid);
+        }
+        Ok(child.stdout.take().zip(child.stderr.take()).map(|(out, err)| Pipes { stdout: out.into(), stderr: err.into() }))
+    }
+
+    /// Takes the status of every child that has ended, also of those this process never started.
+    pub(crate) fn reap(&mut self) -> Round<Role> {
+        let mut round = Round { ended: Vec::new(), alone: false };
+        loop {
+            match kernel::reap_one() {
+                Reaped::Ended(pid, end) => round.ended.extend(self.roles.remove(&pid).map(|role| (role, end))),
+                Reaped::Nothing => return round,
+                Reaped::NoChildren => {
+                    round.alone = true;
+                    return round;
+                }
+            }
+        }
+    }
+
+    /// Sends `signal`; a target that is gone already is what the sender wanted.
+    pub(crate) fn signal(&self, target: Target<Role>, signal: Signal) -> Result<(), Errno> {
+        let sent = match target {
+            Target::Child(role) => self.pid(role).map_or(Ok(()), |pid| kernel::send(pid.as_raw(), signal)),
+            Target::Group(role) => self.pid(role).map_or(Ok(()), |pid| kernel::send(-pid.as_raw(), signal)),
+            Target::Named(role, name) => self.signal_named(role, name, signal),
+            Target::Everything => self.signal_everything(signal),
+        };
+        match sent {
+            Err(Errno::ESRCH) => Ok(()),
+            sent => sent,
+        }
+    }
+
+    /// The pid of a living child. Never 0 or 1, so that a negated pid is always one group and never "everybody".
+    fn pid(&self, role: Role) -> Option<Pid> {
+        self.roles.iter().find(|&(pid, &known)| known == role && pid.as_raw() > 1).map(|(&pid, _)| pid)
+    }
+
+    fn signal_named(&self, role: Role, name: &str, signal: Signal) -> Result<(), Errno> {
+        let Some(pid) = self.pid(role) else { return Ok(()) };
+        let found = descendants::below(Path::new("/proc"), pid.as_raw()).into_iter().find(|process| process.comm == name);
+        kernel::send(found.map_or(pid.as_raw(), |process| process.pid), signal)
+    }
+
+    fn signal_everything(&self, signal: Signal) -> Result<(), Errno> {
+        // Only PID 1 may say "everybody": anywhere else that would be the whole machine.
+        if self.here.as_raw() == 1 {
+            return kernel::send(-1, signal);
+        }
+        for process in descendants::below(Path::new("/proc"), self.here.as_raw()) {
+            match kernel::send(process.pid, signal) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the child the one that may read the terminal, as it would be without us: it has a process group of its own, and a
+/// background group that reads is stopped.
+fn give_terminal_to(pid: Pid) {
+    let input = io::stdin();
+    if nix::unistd::isatty(input.as_fd()) == Ok(true) && nix::unistd::tcsetpgrp(input.as_fd(), pid).is_ok() {
+        // It may have read, and been stopped, before it was in the foreground.
+        let _ = kernel::send(-pid.as_raw(), Signal::CONT);
+    }
+}

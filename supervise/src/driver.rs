@@ -1,0 +1,322 @@
+//! The one loop: turns signals, ends of children, outcomes of jobs, lines and timers into events, and performs the actions.
+//!
+//! From [`drive`] on nothing gives up: a failure is an event or a warning, because the death of PID 1 kills everything beside it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    pin::Pin,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, LocalSet},
+    time::Instant,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    Action, ChildEnd, Event, Level, Machine, Output, Program, Signal, Signals, State, StateFile, Vocabulary, children::Children, lines,
+    records, timeline::Timeline,
+};
+
+/// A job under way.
+pub type Work<V> = Pin<Box<dyn Future<Output = <V as Vocabulary>::Outcome>>>;
+
+/// Lets a job tell something before it is done. It may be used from any thread; what an abandoned job tells is not heard.
+pub type Tell<V> = Box<dyn Fn(<V as Vocabulary>::Outcome) + Send + Sync>;
+
+/// The impure half of a program: what its words mean in the world.
+pub trait Effects<V: Vocabulary> {
+    /// The child that plays this role.
+    fn program(&mut self, role: V::Role) -> Program;
+
+    /// Starts a job. It runs on the loop, so it must never block: what may block belongs in [`off_loop`].
+    fn work(&mut self, job: V::Job, tell: Tell<V>) -> Work<V>;
+
+    /// What a job that panicked came back with.
+    fn collapsed(&mut self, job: &V::Job) -> V::Outcome;
+
+    /// What a child's line means, if anything.
+    fn watch(&mut self, role: V::Role, line: &str) -> Option<V::Note>;
+}
+
+/// Runs `work` on a thread of its own. `None` when it panicked; the panic itself is in the log.
+///
+/// Nobody ever waits for the thread: one that hangs in the kernel (a dead NFS mount) is left behind.
+pub async fn off_loop<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _ = done.send(work());
+    });
+    match thread {
+        Ok(_) => result.await.ok(),
+        Err(_) => None,
+    }
+}
+
+/// Runs `machine` until it says [`Action::Exit`], and returns that code.
+pub fn drive<V, M, E>(signals: Signals, machine: M, effects: E, state_file: Option<StateFile>) -> u8
+where
+    V: Vocabulary,
+    M: Machine<V>,
+    E: Effects<V>,
+{
+    // A PID 1 has all orphans; anything else must ask for those below it (prctl(2), PR_SET_CHILD_SUBREAPER), as under `docker run --init`.
+    if let Err(error) = nix::sys::prctl::set_child_subreaper(true) {
+        warn!(%error, "cannot become the reaper of orphans; processes left behind by the child will not be stopped");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "cannot start: no event loop");
+            return 70;
+        }
+    };
+    let code = LocalSet::new().block_on(&runtime, async {
+        let (inbox, arrivals) = mpsc::unbounded_channel();
+        let driver = Driver {
+            machine,
+            effects,
+            state_file,
+            state_unseen: false,
+            children: Children::new(),
+            ends: HashMap::new(),
+            jobs: HashMap::new(),
+            timers: HashMap::new(),
+            next_id: 0,
+            awaiting_alone: false,
+            timeline: Timeline::start(Instant::now()),
+            inbox,
+        };
+        driver.run(signals, arrivals).await
+    });
+    // A thread that hangs in the kernel must not hold the end of the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// What reaches the loop besides signals.
+enum Message<V: Vocabulary> {
+    Line(V::Role, Output, String),
+    Ended(V::Role, ChildEnd),
+    Told(u64, V::Outcome),
+    Done(u64, Option<V::Outcome>),
+    Expired(V::Timer, u64),
+}
+
+struct Job<V: Vocabulary> {
+    job: V::Job,
+    task: AbortHandle,
+}
+
+struct Timer {
+    id: u64,
+    ends: Instant,
+    task: AbortHandle,
+}
+
+struct Driver<V: Vocabulary, M, E> {
+    machine: M,
+    effects: E,
+    state_file: Option<StateFile>,
+    /// The state file could not be written the last time, which is said once.
+    state_unseen: bool,
+    children: Children<V::Role>,
+    /// Where to send the end of a child whose output is read, so that its last lines come first.
+    ends: HashMap<V::Role, oneshot::Sender<ChildEnd>>,
+    jobs: HashMap<u64, Job<V>>,
+    timers: HashMap<V::Timer, Timer>,
+    next_id: u64,
+    awaiting_alone: bool,
+    timeline: Timeline,
+    inbox: mpsc::UnboundedSender<Message<V>>,
+}
+
+impl<V, M, E> Driver<V, M, E>
+where
+    V: Vocabulary,
+    M: Machine<V>,
+    E: Effects<V>,
+{
+    async fn run(mut self, signals: Signals, mut arrivals: mpsc::UnboundedReceiver<Message<V>>) -> u8 {
+        let (arrived, listener) = match signals.listen() {
+            Ok(listening) => listening,
+            Err(error) => {
+                error!(%error, "cannot start: signals cannot be watched");
+                return 70;
+            }
+        };
+        let mut events: VecDeque<Event<V>> = arrived.into_iter().filter(|&signal| signal != Signal::CHLD).map(Event::Signal).collect();
+        events.push_back(Event::Started);
+        loop {
+            while let Some(event) = events.pop_front() {
+                for action in self.machine.on(event) {
+                    if let Action::Exit(code) = action {
+                        self.timeline.ended(code, Instant::now());
+                        return code;
+                    }
+                    self.perform(action, &mut events);
+                }
+            }
+            tokio::select! {
+                biased;
+                batch = listener.next() => self.take_signals(&batch, &mut events),
+                Some(message) = arrivals.recv() => self.take_message(message, &mut events),
+            }
+        }
+    }
+
+    fn take_signals(&mut self, batch: &[Signal], events: &mut VecDeque<Event<V>>) {
+        events.extend(batch.iter().filter(|&&signal| signal != Signal::CHLD).map(|&signal| Event::Signal(signal)));
+        // Always, not only for SIGCHLD: standard signals coalesce, and a record may be lost when the pipe is full.
+        self.reap(events);
+    }
+
+    fn reap(&mut self, events: &mut VecDeque<Event<V>>) {
+        let round = self.children.reap();
+        for (role, end) in round.ended {
+            match self.ends.remove(&role) {
+                Some(pump) => drop(pump.send(end)),
+                None => events.push_back(Event::ChildEnded(role, end)),
+            }
+        }
+        if round.alone && std::mem::take(&mut self.awaiting_alone) {
+            events.push_back(Event::Alone);
+        }
+    }
+
+    fn take_message(&mut self, message: Message<V>, events: &mut VecDeque<Event<V>>) {
+        match message {
+            Message::Line(role, output, line) => {
+                events.extend(self.effects.watch(role, &line).map(Event::Noted));
+                if let Output::Lines(source) = output {
+                    records::child_line(source, &line);
+                }
+            }
+            Message::Ended(role, end) => events.push_back(Event::ChildEnded(role, end)),
+            Message::Told(id, outcome) => {
+                if self.jobs.contains_key(&id) {
+                    events.push_back(Event::Told(outcome));
+                }
+            }
+            Message::Done(id, outcome) => {
+                if let Some(Job { job, .. }) = self.jobs.remove(&id) {
+                    let outcome = outcome.unwrap_or_else(|| self.effects.collapsed(&job));
+                    events.push_back(Event::Told(outcome));
+                }
+            }
+            Message::Expired(timer, id) => {
+                if self.timers.get(&timer).is_some_and(|set| set.id == id) {
+                    self.timers.remove(&timer);
+                    events.push_back(Event::Expired(timer));
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action<V>, events: &mut VecDeque<Event<V>>) {
+        match action {
+            Action::Spawn(role) => self.spawn(role, events),
+            Action::Signal(target, signal) => {
+                if let Err(error) = self.children.signal(target, signal) {
+                    warn!(%signal, ?target, %error, "a signal could not be sent");
+                }
+                if target == crate::Target::Everything {
+                    self.awaiting_alone = true;
+                    self.reap(events);
+                }
+            }
+            Action::Run(job) => self.start(job),
+            Action::Abandon(job) => self.jobs.retain(|_, running| {
+                let other = running.job != job;
+                if !other {
+                    running.task.abort();
+                }
+                other
+            }),
+            Action::Arm(timer, span) => self.arm(timer, Instant::now() + span),
+            Action::Tighten(timer, span) => {
+                let ends = Instant::now() + span;
+                if self.timers.get(&timer).is_none_or(|set| set.ends > ends) {
+                    self.arm(timer, ends);
+                }
+            }
+            Action::Disarm(timer) => {
+                if let Some(set) = self.timers.remove(&timer) {
+                    set.task.abort();
+                }
+            }
+            Action::Publish(state) => self.publish(&state),
+            Action::Say(Level::Info, sentence) => info!("{sentence}"),
+            Action::Say(Level::Warn, sentence) => warn!("{sentence}"),
+            Action::Say(Level::Error, sentence) => error!("{sentence}"),
+            Action::Exit(_) => unreachable!("the loop takes it"),
+        }
+    }
+
+    fn spawn(&mut self, role: V::Role, events: &mut VecDeque<Event<V>>) {
+        let program = self.effects.program(role);
+        match self.children.spawn(role, &program) {
+            Err(error) => events.push_back(Event::SpawnFailed(role, error)),
+            Ok(None) => {}
+            Ok(Some(pipes)) => {
+                let (send_end, end) = oneshot::channel();
+                self.ends.insert(role, send_end);
+                let (inbox, output) = (self.inbox.clone(), program.output);
+                tokio::task::spawn_local(lines::pump(pipes, end, move |told| {
+                    let _ = inbox.send(match told {
+                        lines::Told::Line(line) => Message::Line(role, output, line),
+                        lines::Told::Ended(end) => Message::Ended(role, end),
+                    });
+                }));
+            }
+        }
+    }
+
+    fn start(&mut self, job: V::Job) {
+        let id = self.id();
+        let inbox = self.inbox.clone();
+        let tell: Tell<V> = Box::new(move |outcome| {
+            let _ = inbox.send(Message::Told(id, outcome));
+        });
+        let work = tokio::task::spawn_local(self.effects.work(job.clone(), tell));
+        self.jobs.insert(id, Job { job, task: work.abort_handle() });
+        let inbox = self.inbox.clone();
+        tokio::task::spawn_local(async move {
+            let _ = inbox.send(Message::Done(id, work.await.ok()));
+        });
+    }
+
+    fn arm(&mut self, timer: V::Timer, ends: Instant) {
+        let id = self.id();
+        let inbox = self.inbox.clone();
+        let task = tokio::task::spawn_local(async move {
+            tokio::time::sleep_until(ends).await;
+            let _ = inbox.send(Message::Expired(timer, id));
+        });
+        let set = Timer { id, ends, task: task.abort_handle() };
+        if let Some(before) = self.timers.insert(timer, set) {
+            before.task.abort();
+        }
+    }
+
+    fn publish(&mut self, state: &State) {
+        records::set_phase(state.phase);
+        self.timeline.reached(state, Instant::now());
+        let Some(file) = &mut self.state_file else { return };
+        match file.write(state) {
+            Ok(()) => self.state_unseen = false,
+            Err(_) if self.state_unseen => {}
+            Err(error) => {
+                self.state_unseen = true;
+                warn!(%error, "the state file cannot be written; `health` and the other container do not see this program");
+            }
+        }
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+}

@@ -1,0 +1,108 @@
+//! The calls for which there is no safe wrapper that does what PID 1 needs. All `unsafe` of the project stands here.
+
+#![expect(unsafe_code, reason = "each block says why it is sound")]
+
+use std::{
+    io,
+    os::{fd::RawFd, unix::process::CommandExt as _},
+    process::Command,
+};
+
+use nix::{errno::Errno, unistd::Pid};
+
+use crate::{ChildEnd, Identity, Signal};
+
+/// A signal as it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    pub(crate) signal: Signal,
+    /// Sent by a process (kill, sigqueue, tgkill), not by the kernel.
+    pub(crate) by_process: bool,
+}
+
+/// Bytes of one arrival in the pipe; far below PIPE_BUF, so that writes are never torn (pipe(7)).
+pub(crate) const ARRIVAL: usize = 2;
+
+/// From now on each arrival of `signal` is one record in `pipe`, which must not block.
+///
+/// A pipe and not a set of flags, because real-time signals queue: 200 of them sent are 200 to pass on.
+pub(crate) fn report_to(pipe: RawFd, signal: Signal) -> io::Result<()> {
+    let number = u8::try_from(signal.number()).map_err(io::Error::other)?;
+    let owner = std::process::id();
+    let report = move |info: &libc::siginfo_t| {
+        let errno = Errno::last_raw();
+        // Between fork and exec a child still has this handler and this pipe; what it is sent is not for us.
+        if std::process::id() == owner {
+            let record = [number, u8::from(info.si_code <= 0)];
+            // SAFETY: write(2) is async-signal-safe (signal-safety(7)) and `record` lives until it returns. A full pipe loses the
+            // record, as a full signal queue would.
+            unsafe { libc::write(pipe, record.as_ptr().cast(), record.len()) };
+        }
+        Errno::set_raw(errno);
+    };
+    // SAFETY: the action only calls getpid and write and touches errno, all async-signal-safe; it does not allocate, lock or panic.
+    unsafe { signal_hook_registry::register_sigaction(signal.number(), report) }.map(drop)
+}
+
+/// Reads back one record of [`report_to`].
+pub(crate) fn arrival(record: [u8; ARRIVAL]) -> Option<Arrival> {
+    Signal::from_number(record[0].into()).map(|signal| Arrival { signal, by_process: record[1] == 1 })
+}
+
+/// kill(2). The nix wrapper cannot name real-time signals.
+pub(crate) fn send(pid: i32, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: kill takes two integers and touches no memory of ours.
+    Errno::result(unsafe { libc::kill(pid, signal.number()) }).map(drop)
+}
+
+/// What waitpid(2) found without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// This child ended.
+    Ended(Pid, ChildEnd),
+    /// Children live, none has ended.
+    Nothing,
+    /// There are no children.
+    NoChildren,
+}
+
+/// Takes the status of one ended child, whoever it is.
+///
+/// Not nix's waitpid: for a child that died by a real-time signal it answers EINVAL and the status is lost, so an init built on it
+/// waits for ever.
+pub(crate) fn reap_one() -> Reaped {
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a valid place for one int.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        return match pid {
+            0 => Reaped::Nothing,
+            -1 if Errno::last() == Errno::EINTR => continue,
+            -1 => Reaped::NoChildren,
+            pid if libc::WIFSIGNALED(status) => match Signal::from_number(libc::WTERMSIG(status)) {
+                Some(signal) => Reaped::Ended(Pid::from_raw(pid), ChildEnd::Signal(signal)),
+                None => Reaped::Ended(Pid::from_raw(pid), ChildEnd::Code(255)),
+            },
+            pid => {
+                let code = u8::try_from(libc::WEXITSTATUS(status) & 0xff).unwrap_or(255);
+                Reaped::Ended(Pid::from_raw(pid), ChildEnd::Code(code))
+            }
+        };
+    }
+}
+
+/// Gives `command` another user and exactly these supplementary groups.
+///
+/// `CommandExt::uid` alone will not do: std then clears the supplementary groups, and the one that owns the docker socket must stay.
+pub(crate) fn run_as(command: &mut Command, identity: &Identity) {
+    let groups: Vec<nix::unistd::Gid> = identity.groups.iter().copied().map(nix::unistd::Gid::from_raw).collect();
+    let (uid, gid) = (nix::unistd::Uid::from_raw(identity.uid), nix::unistd::Gid::from_raw(identity.gid));
+    let become_user = move || {
+        nix::unistd::setgroups(&groups)?;
+        nix::unistd::setgid(gid)?;
+        nix::unistd::setuid(uid)?;
+        Ok(())
+    };
+    // SAFETY: runs between fork and exec; it makes three system calls on memory allocated before the fork, and allocates nothing.
+    unsafe { command.pre_exec(become_user) };
+}

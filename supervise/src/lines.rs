@@ -1,0 +1,152 @@
+//! A child's output as lines.
+
+use std::io;
+
+use tokio::{net::unix::pipe::Receiver, sync::oneshot};
+
+use crate::{ChildEnd, children::Pipes};
+
+/// A longer line is told in pieces of this size, so that output without line breaks cannot eat the memory of PID 1.
+const LONGEST: usize = 16 * 1024;
+
+/// What is still read after the child's end, in bytes. More than a pipe holds (pipe(7): 64 KiB) is not the child's own: something it
+/// left behind writes without pause, and its end must not wait for that.
+const LAST_WORDS: usize = 128 * 1024;
+
+/// What a pump tells, in order.
+pub(crate) enum Told {
+    Line(String),
+    Ended(ChildEnd),
+}
+
+/// Reads both pipes until nobody holds their other ends, and tells the child's end after all that it wrote before.
+///
+/// Processes that the child left behind may hold the pipes open long after it, so the end of the child is not the end of the pump.
+pub(crate) async fn pump(pipes: Pipes, mut ended: oneshot::Receiver<ChildEnd>, mut tell: impl FnMut(Told)) {
+    let (Ok(mut out), Ok(mut err)) = (Source::new(pipes.stdout), Source::new(pipes.stderr)) else {
+        if let Ok(end) = ended.await {
+            tell(Told::Ended(end));
+        }
+        return;
+    };
+    let mut living = true;
+    while living || out.open || err.open {
+        tokio::select! {
+            biased;
+            () = out.ready(), if out.open => { out.read(&mut tell); }
+            () = err.ready(), if err.open => { err.read(&mut tell); }
+            end = &mut ended, if living => {
+                living = false;
+                for source in [&mut out, &mut err] {
+                    let mut rest = LAST_WORDS;
+                    while rest > 0 {
+                        match source.read(&mut tell) {
+                            0 => break,
+                            length => rest = rest.saturating_sub(length),
+                        }
+                    }
+                    source.splitter.finish().into_iter().for_each(|line| tell(Told::Line(line)));
+                }
+                if let Ok(end) = end {
+                    tell(Told::Ended(end));
+                }
+            }
+        }
+    }
+}
+
+struct Source {
+    pipe: Receiver,
+    splitter: Splitter,
+    open: bool,
+}
+
+impl Source {
+    fn new(pipe: std::os::fd::OwnedFd) -> io::Result<Self> {
+        Ok(Self { pipe: Receiver::from_owned_fd(pipe)?, splitter: Splitter::default(), open: true })
+    }
+
+    async fn ready(&self) {
+        // An error shows again, with its reason, when we read.
+        let _ = self.pipe.readable().await;
+    }
+
+    /// Reads what is there and says how much it was.
+    fn read(&mut self, tell: &mut impl FnMut(Told)) -> usize {
+        let mut buffer = [0; 8192];
+        match self.pipe.try_read(&mut buffer) {
+            Ok(length) if length > 0 => {
+                self.splitter.push(&buffer[..length]).into_iter().for_each(|line| tell(Told::Line(line)));
+                length
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+            Ok(_) | Err(_) => {
+                self.open = false;
+                self.splitter.finish().into_iter().for_each(|line| tell(Told::Line(line)));
+                0
+            }
+        }
+    }
+}
+
+/// Bytes in, whole lines out. Pure.
+#[derive(Debug, Default)]
+struct Splitter {
+    partial: Vec<u8>,
+}
+
+impl Splitter {
+    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.partial.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                lines.extend(self.finish());
+            }
+            while self.partial.len() > LONGEST {
+                let rest = self.partial.split_off(LONGEST);
+                lines.extend(self.finish());
+                self.partial = rest;
+            }
+        }
+        lines
+    }
+
+    fn finish(&mut self) -> Option<String> {
+        if self.partial.is_empty() {
+            return None;
+        }
+        let line = String::from_utf8_lossy(&self.partial).trim_end_matches(['\n', '\r']).to_owned();
+        self.partial.clear();
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_the_bytes_arrive() {
+        let text = b"one\r\ntwo\n\nthree";
+        for chunk in 1..text.len() {
+            let mut splitter = Splitter::default();
+            let mut lines: Vec<String> = text.chunks(chunk).flat_map(|bytes| splitter.push(bytes)).collect();
+            lines.extend(splitter.finish());
+            assert_eq!(lines, ["one", "two", "", "three"], "in chunks of {chunk}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_told_in_pieces() {
+        let mut splitter = Splitter::default();
+        let pieces = splitter.push(&vec![b'x'; 3 * LONGEST + 5]);
+        assert_eq!(pieces.iter().map(String::len).collect::<Vec<_>>(), [LONGEST; 3]);
+        assert_eq!(splitter.finish().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_stop_it() {
+        assert_eq!(Splitter::default().push(b"a\xffb\n"), ["a\u{fffd}b"]);
+    }
+}

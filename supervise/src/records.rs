@@ -1,0 +1,263 @@
+//! The only owner of what this process writes: its log records and its children's lines, whole lines in one format.
+//!
+//! Nothing here ever blocks the caller. Lines go to a thread through a bounded queue; when whoever reads our output stops reading
+//! (a log driver that hangs), lines are dropped and counted, and the count is the first thing written when there is room again.
+
+mod format;
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tracing::{Level, Metadata, Subscriber, field::Visit, span};
+
+pub use format::Format;
+use format::{Line, Origin};
+
+/// Lines that wait for a slow reader.
+const QUEUE: usize = 4096;
+
+/// How long the end of the process waits for the queue to empty.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// Standard output: a program whose output is its log.
+    Stdout,
+    /// Standard error: a program whose standard output belongs to its child.
+    Stderr,
+}
+
+/// How records are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Where.
+    pub sink: Sink,
+    /// As what; `None` is human on a terminal and JSON elsewhere.
+    pub format: Option<Format>,
+    /// The least important level that is written.
+    pub level: Level,
+    /// Colours, on a terminal and in human form.
+    pub colour: bool,
+}
+
+#[derive(Debug)]
+struct Records {
+    settings: Settings,
+    format: Format,
+    colour: bool,
+    phase: Mutex<&'static str>,
+    queue: OnceLock<SyncSender<Job>>,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Job {
+    Write(Vec<u8>),
+    Flush(std::sync::mpsc::Sender<()>),
+}
+
+static RECORDS: OnceLock<Records> = OnceLock::new();
+
+/// Begins to write. Later calls change nothing.
+///
+/// Panics of any thread become records, so that a job's collapse does not tear a line.
+pub fn start(settings: Settings) {
+    let terminal = match settings.sink {
+        Sink::Stdout => io::stdout().is_terminal(),
+        Sink::Stderr => io::stderr().is_terminal(),
+    };
+    let format = settings.format.unwrap_or(if terminal { Format::Human } else { Format::Json });
+    let records = Records {
+        settings,
+        format,
+        colour: terminal && settings.colour && format == Format::Human,
+        phase: Mutex::new(""),
+        queue: OnceLock::new(),
+        dropped: AtomicU64::new(0),
+    };
+    if RECORDS.set(records).is_ok() {
+        let _ = tracing::subscriber::set_global_default(Recorder);
+        std::panic::set_hook(Box::new(|panic| tracing::error!("a bug in this program: {panic}")));
+    }
+}
+
+/// Which phase the following records belong to.
+pub(crate) fn set_phase(phase: &'static str) {
+    if let Some(records) = RECORDS.get()
+        && let Ok(mut current) = records.phase.lock()
+    {
+        *current = phase;
+    }
+}
+
+/// Writes a line of a child under its name.
+pub(crate) fn child_line(source: &'static str, text: &str) {
+    if let Some(records) = RECORDS.get() {
+        records.write(Level::INFO, Origin::Child(source), text, &[]);
+    }
+}
+
+/// Writes text that the user asked for, such as help, as it is.
+pub fn answer(text: &str) {
+    let mut stdout = io::stdout().lock();
+    // Whoever asked is gone; there is nobody to tell.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Writes what the user must know before the log begins, such as a usage error, to standard error.
+pub fn complain(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Waits a moment for the queue to empty: the last thing before the process ends.
+pub fn flush() {
+    let Some(queue) = RECORDS.get().and_then(|records| records.queue.get()) else { return };
+    let (done, end) = channel();
+    if queue.try_send(Job::Flush(done)).is_ok() {
+        match end.recv_timeout(FLUSH) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+impl Records {
+    fn write(&self, level: Level, origin: Origin<'_>, message: &str, fields: &[(&'static str, Value)]) {
+        #[expect(clippy::disallowed_methods, reason = "records tell the time of day")]
+        let time = SystemTime::now();
+        let line = Line { time, level, origin, message, fields };
+        let text = match self.format {
+            Format::Json => format::json(&line),
+            Format::Human => format::human(&line, self.colour),
+        };
+        // The thread begins with the first line: a supervisor that has nothing to say stays one thread.
+        let queue = self.queue.get_or_init(|| start_writer(self.settings.sink));
+        if queue.try_send(Job::Write(text.into_bytes())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn start_writer(sink: Sink) -> SyncSender<Job> {
+    let (queue, jobs) = sync_channel(QUEUE);
+    // Without a thread the receiver is gone, and every line counts as dropped.
+    let _ = std::thread::Builder::new().name("records".to_owned()).stack_size(64 * 1024).spawn(move || write_all(sink, &jobs));
+    queue
+}
+
+fn write_all(sink: Sink, jobs: &Receiver<Job>) {
+    let write = |bytes: &[u8]| match sink {
+        // A broken pipe or a full disk must not stop the program; the line is lost.
+        Sink::Stdout => drop(io::stdout().lock().write_all(bytes)),
+        Sink::Stderr => drop(io::stderr().lock().write_all(bytes)),
+    };
+    for job in jobs {
+        match job {
+            Job::Write(line) => {
+                write(&line);
+                let dropped = RECORDS.get().map_or(0, |records| records.dropped.swap(0, Ordering::Relaxed));
+                if dropped > 0 {
+                    tracing::warn!(lines = dropped, "log lines were dropped because nobody read them");
+                }
+            }
+            Job::Flush(done) => {
+                if sink == Sink::Stdout {
+                    let _ = io::stdout().flush();
+                }
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// A field's value as its type was.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Text(String),
+    Number(i64),
+    Natural(u64),
+    Real(f64),
+    Switch(bool),
+}
+
+struct Recorder;
+
+impl Subscriber for Recorder {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Other crates trace for their own developers; their warnings are still worth a line.
+        let least = if ["runner_", "supervise", "settings"].iter().any(|ours| metadata.target().starts_with(ours)) {
+            RECORDS.get().map_or(Level::INFO, |records| records.settings.level)
+        } else {
+            Level::ERROR
+        };
+        metadata.is_event() && *metadata.level() <= least
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let Some(records) = RECORDS.get() else { return };
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let phase = records.phase.lock().map_or("", |phase| *phase);
+        records.write(*event.metadata().level(), Origin::Phase(phase), &fields.message, &fields.others);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Vec<(&'static str, Value)>,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => self.message = text,
+            name => self.others.push((name, Value::Text(text))),
+        }
+    }
+
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            name => self.others.push((name, Value::Text(value.to_owned()))),
+        }
+    }
+
+    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
+        self.others.push((field.name(), Value::Number(value)));
+    }
+
+    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+        self.others.push((field.name(), Value::Natural(value)));
+    }
+
+    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
+        self.others.push((field.name(), Value::Real(value)));
+    }
+
+    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
+        self.others.push((field.name(), Value::Switch(value)));
+    }
+}

@@ -1,0 +1,151 @@
+//! One record as one line of text, for people or for machines. Pure.
+
+use std::{fmt::Write as _, time::SystemTime};
+
+use serde_json::{Map, json};
+use tracing::Level;
+
+use super::Value;
+
+/// What a line looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns.
+    Human,
+    /// One JSON object.
+    Json,
+}
+
+/// Who says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// This program, in this phase.
+    Phase(&'a str),
+    /// A child, by its name.
+    Child(&'a str),
+}
+
+pub(super) struct Line<'a> {
+    pub(super) time: SystemTime,
+    pub(super) level: Level,
+    pub(super) origin: Origin<'a>,
+    pub(super) message: &'a str,
+    pub(super) fields: &'a [(&'static str, Value)],
+}
+
+/// `{"time":…,"level":"info","phase":…|"source":…,"message":…,"fields":{…}}`
+pub(super) fn json(line: &Line<'_>) -> String {
+    let mut object = Map::new();
+    object.insert("time".into(), json!(humantime::format_rfc3339_millis(line.time).to_string()));
+    object.insert("level".into(), json!(line.level.as_str().to_ascii_lowercase()));
+    match line.origin {
+        Origin::Phase("") => {}
+        Origin::Phase(phase) => drop(object.insert("phase".into(), json!(phase))),
+        Origin::Child(source) => drop(object.insert("source".into(), json!(source))),
+    }
+    object.insert("message".into(), json!(line.message));
+    if !line.fields.is_empty() {
+        let fields: Map<String, serde_json::Value> = line.fields.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect();
+        object.insert("fields".into(), fields.into());
+    }
+    let mut text = serde_json::Value::from(object).to_string();
+    text.push('\n');
+    text
+}
+
+/// `12:03:04.123 WARN  preparing   the sentence  name=value`; a child's line is `… runner    | its line`.
+pub(super) fn human(line: &Line<'_>, colour: bool) -> String {
+    let time = humantime::format_rfc3339_millis(line.time).to_string();
+    let clock = time.get(11..23).unwrap_or(&time);
+    let (paint, plain) = match (colour, line.level) {
+        (false, _) => ("", ""),
+        (true, Level::ERROR) => ("\x1b[31m", "\x1b[0m"),
+        (true, Level::WARN) => ("\x1b[33m", "\x1b[0m"),
+        (true, _) => ("\x1b[2m", "\x1b[0m"),
+    };
+    let mut text = String::new();
+    let _ = match line.origin {
+        Origin::Phase(phase) => write!(text, "{paint}{clock} {:<5} {phase:<10}{plain}  {}", line.level.as_str(), visible(line.message)),
+        Origin::Child(source) => write!(text, "{paint}{clock}       {source:<10}{plain}| {}", visible(line.message)),
+    };
+    for (name, value) in line.fields {
+        let value = match plain_text(value) {
+            text if text.contains([' ', '"', '=']) || text.is_empty() => format!("{text:?}"),
+            text => visible(&text),
+        };
+        let _ = write!(text, "  {name}={value}");
+    }
+    text.push('\n');
+    text
+}
+
+/// Line breaks of our own messages are indented under their first line; any other control character, which could repaint a terminal
+/// or fake a line of ours, is written as its escape.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\n                               "),
+            '\t' => shown.push('\t'),
+            character if character.is_control() => shown.extend(character.escape_default()),
+            character => shown.push(character),
+        }
+    }
+    shown
+}
+
+fn plain(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Text(text) => json!(text),
+        Value::Number(number) => json!(number),
+        Value::Natural(number) => json!(number),
+        Value::Real(number) => json!(number),
+        Value::Switch(switch) => json!(switch),
+    }
+}
+
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        other => plain(other).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn line<'a>(origin: Origin<'a>, message: &'a str, fields: &'a [(&'static str, Value)]) -> Line<'a> {
+        Line { time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_234), level: Level::WARN, origin, message, fields }
+    }
+
+    #[test]
+    fn a_record_for_machines_is_one_object_on_one_line() {
+        let fields = [("files", Value::Natural(3)), ("path", Value::Text("/a\nb".into()))];
+        let text = json(&line(Origin::Phase("preparing"), "two\nlines", &fields));
+        assert_eq!(text.matches('\n').count(), 1);
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let expected = json!({"time": "1970-01-01T00:00:01.234Z", "level": "warn", "phase": "preparing", "message": "two\nlines", "fields": {"files": 3, "path": "/a\nb"}});
+        assert_eq!(parsed, expected);
+    }
+
+    #[test]
+    fn a_record_for_people_is_aligned() {
+        let fields = [("files", Value::Natural(3)), ("why", Value::Text("no space".into()))];
+        assert_eq!(
+            human(&line(Origin::Phase("preparing"), "went on", &fields), false),
+            "00:00:01.234 WARN  preparing   went on  files=3  why=\"no space\"\n"
+        );
+        assert_eq!(human(&line(Origin::Child("runner"), "hello", &[]), false), "00:00:01.234       runner    | hello\n");
+    }
+
+    #[test]
+    fn a_child_cannot_fake_a_record_or_repaint_the_terminal() {
+        let text = human(&line(Origin::Child("runner"), "a\x1b[2Jb\rc", &[]), false);
+        assert!(!text.contains('\x1b') && !text.contains('\r'), "{text:?}");
+        let forged = json(&line(Origin::Child("runner"), "x\"}\n{\"level\":\"error\"", &[]));
+        assert_eq!(forged.lines().count(), 1);
+    }
+}

@@ -1,0 +1,91 @@
+//! Signals as a stream. Handlers, not a blocked mask: std hands a blocked mask to children, which would then never see SIGTERM.
+
+use std::{
+    io,
+    os::fd::{IntoRawFd as _, OwnedFd},
+};
+
+use nix::{
+    fcntl::OFlag,
+    sys::signal::{SigSet, SigmaskHow, sigprocmask},
+    unistd::pipe2,
+};
+use tokio::net::unix::pipe::Receiver;
+
+use crate::{
+    Signal,
+    kernel::{self, ARRIVAL, Arrival},
+};
+
+/// All signals of this process from the moment of [`Signals::collect`].
+#[derive(Debug)]
+pub struct Signals {
+    pipe: OwnedFd,
+}
+
+impl Signals {
+    /// Begins to collect. The first thing `main` does: until then PID 1 is deaf, and the kernel drops what it is sent.
+    ///
+    /// An inherited mask is cleared and inherited dispositions are replaced, SIGCHLD's too: with SIGCHLD ignored the kernel reaps for
+    /// us, and the exit code of the child is lost.
+    ///
+    /// # Errors
+    /// No descriptors are left, or the kernel refuses a handler.
+    pub fn collect() -> io::Result<Self> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        // The handlers live as long as the process, and so does their end of the pipe.
+        let write = write.into_raw_fd();
+        for signal in Signal::forwardable().chain([Signal::CHLD]) {
+            kernel::report_to(write, signal)?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+        Ok(Self { pipe: read })
+    }
+
+    /// What has arrived already, and the stream of what will. Needs tokio's reactor.
+    pub(crate) fn listen(self) -> io::Result<(Vec<Signal>, Listener)> {
+        // Straight from the descriptor: tokio has not yet asked the kernel whether it is readable, and would say that it is not.
+        let arrived = drain(|buffer| Ok(nix::unistd::read(&self.pipe, buffer)?));
+        Ok((meant_for_us(arrived), Listener { pipe: Receiver::from_owned_fd(self.pipe)? }))
+    }
+}
+
+/// The stream on tokio's reactor.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pipe: Receiver,
+}
+
+impl Listener {
+    /// Waits, without waking up in between, until something arrives.
+    pub(crate) async fn next(&self) -> Vec<Signal> {
+        loop {
+            // It cannot fail while the runtime lives.
+            let _ = self.pipe.readable().await;
+            let arrivals = drain(|buffer| self.pipe.try_read(buffer));
+            if !arrivals.is_empty() {
+                return meant_for_us(arrivals);
+            }
+        }
+    }
+}
+
+/// Everything in the pipe by now, oldest first. Records are written whole, so they are read whole.
+fn drain(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Vec<Arrival> {
+    let mut arrivals = Vec::new();
+    let mut buffer = [0; ARRIVAL * 512];
+    while let Ok(length @ 1..) = read(&mut buffer) {
+        let (records, _) = buffer[..length].as_chunks::<ARRIVAL>();
+        arrivals.extend(records.iter().filter_map(|&record| kernel::arrival(record)));
+    }
+    arrivals
+}
+
+/// A SIGPIPE of the kernel's is about our own write to a broken pipe, which already got its error; one that somebody sent is passed on.
+fn meant_for_us(arrivals: Vec<Arrival>) -> Vec<Signal> {
+    arrivals
+        .into_iter()
+        .filter(|arrival| arrival.by_process || arrival.signal.number() != libc::SIGPIPE)
+        .map(|arrival| arrival.signal)
+        .collect()
+}
