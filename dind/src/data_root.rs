@@ -190,7 +190,8 @@ impl StorageRoot {
     pub fn sweep(&self, deadline: Instant) -> Result<Swept, DataRootError> {
         let mut swept = Swept::default();
         for name in self.names()? {
-            let Some((id, prefix)) = [NEW, TASK, DEAD].into_iter().find_map(|prefix| Some((TaskId::in_name(&name, prefix)?, prefix))) else {
+            let Some((id, prefix)) = [NEW, TASK, DEAD].into_iter().find_map(|prefix| Some((TaskId::in_name(&name, prefix)?, prefix)))
+            else {
                 continue;
             };
             match self.take(&id, prefix) {
@@ -344,9 +345,10 @@ impl Dead {
         let left = |left| DataRootError::Left { path: path.clone(), left };
         tree::clear(self.directory.as_fd(), LOCK, deadline).map_err(left)?;
         // The lock goes last: as long as anything else is there, two sweeps cannot meet in it.
-        for (at, name, kind) in
-            [(&self.directory, LOCK, UnlinkatFlags::NoRemoveDir), (&*self.storage.directory, self.name.as_c_str(), UnlinkatFlags::RemoveDir)]
-        {
+        for (at, name, kind) in [
+            (&self.directory, LOCK, UnlinkatFlags::NoRemoveDir),
+            (&*self.storage.directory, self.name.as_c_str(), UnlinkatFlags::RemoveDir),
+        ] {
             match unlinkat(at, name, kind) {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(cause) => {
@@ -371,8 +373,13 @@ mod tests {
         (dir, storage)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a job with a deadline")]
+    fn within(span: Duration) -> Instant {
+        Instant::now() + span
+    }
+
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        within(Duration::from_secs(60))
     }
 
     fn names(path: &Path) -> Vec<String> {
@@ -456,7 +463,7 @@ mod tests {
         let (dir, storage) = storage();
         let root = storage.create().unwrap();
         let id = root.id().clone();
-        let error = root.remove(Instant::now()).unwrap_err();
+        let error = root.remove(within(Duration::ZERO)).unwrap_err();
         assert!(matches!(&error, DataRootError::Left { left, .. } if left.out_of_time), "{error}");
         assert_eq!(names(dir.path()), [format!(".dead-{id}")]);
         assert_eq!(storage.sweep(soon()).unwrap().removed.len(), 1);
@@ -502,21 +509,22 @@ mod tests {
         assert_eq!(names(dir.path()), [""; 0]);
     }
 
-    /// Runs `test` on a thread with a mount namespace of its own, which dies with it. False if this user may not have one.
-    fn in_own_mounts(test: impl FnOnce(&Path) + Send + 'static) -> bool {
+    /// Runs `test` on a thread with a mount namespace of its own, which dies with it.
+    #[expect(clippy::print_stdout, reason = "a test that cannot run here says so")]
+    fn in_own_mounts(test: impl FnOnce(&Path) + Send + 'static) {
         use nix::{
             mount::{MsFlags, mount},
             sched::{CloneFlags, unshare},
         };
         let thread = thread::spawn(|| {
             if unshare(CloneFlags::CLONE_NEWNS).is_err() {
-                return false;
+                println!("skipped: needs CAP_SYS_ADMIN for a mount namespace");
+                return;
             }
             mount(None::<&str>, "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>).unwrap();
             test(Path::new("/proc/thread-self/mountinfo"));
-            true
         });
-        thread.join().unwrap()
+        thread.join().unwrap();
     }
 
     fn bind(from: &Path, to: &Path) {
@@ -528,7 +536,7 @@ mod tests {
     /// Measured with a plain `rm -rf`: it says EBUSY at the mount, and everything else is gone by then, also what is mounted.
     #[test]
     fn a_mount_inside_is_unmounted_and_its_source_stays_whole() {
-        let ran = in_own_mounts(|mountinfo| {
+        in_own_mounts(|mountinfo| {
             let (dir, precious) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             fs::write(precious.path().join("file"), "x").unwrap();
             let storage = StorageRoot::open(dir.path(), mountinfo).unwrap();
@@ -545,15 +553,12 @@ mod tests {
             assert_eq!(storage.sweep(soon()).unwrap().removed.len(), 1);
             assert_eq!(names(precious.path()), ["file"]);
         });
-        if !ran {
-            println!("skipped: needs CAP_SYS_ADMIN for a mount namespace");
-        }
     }
 
     /// The mount table is read before the deletion; what is mounted after that is the kernel's to keep from us.
     #[test]
     fn a_mount_that_comes_too_late_to_be_seen_is_not_crossed() {
-        let ran = in_own_mounts(|_| {
+        in_own_mounts(|_| {
             let (dir, precious) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             fs::write(precious.path().join("file"), "x").unwrap();
             let blind = tempfile::NamedTempFile::new().unwrap();
@@ -564,8 +569,5 @@ mod tests {
             assert!(error.contains("1 entries could not be deleted, the first: a: Device or resource busy"), "{error}");
             assert_eq!(names(precious.path()), ["file"]);
         });
-        if !ran {
-            println!("skipped: needs CAP_SYS_ADMIN for a mount namespace");
-        }
     }
 }

@@ -205,7 +205,8 @@ pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Finding> {
         Some(mask) => {
             for (bit, name, why) in NEEDED_CAPABILITIES {
                 if mask & (1 << bit) == 0 {
-                    let hint = "run the container with --privileged, or with --cap-add SYS_ADMIN --cap-add NET_ADMIN and seccomp=unconfined";
+                    let hint =
+                        "run the container with --privileged, or with --cap-add SYS_ADMIN --cap-add NET_ADMIN and seccomp=unconfined";
                     add(Weight::Refusal, format!("capability CAP_{name} is missing: {why}"), hint);
                 }
             }
@@ -230,7 +231,11 @@ pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Finding> {
     }
 
     for program in &facts.missing {
-        add(Weight::Refusal, format!("{program} is not there or not executable"), "install docker's engine, containerd, runc and iptables in the image");
+        add(
+            Weight::Refusal,
+            format!("{program} is not there or not executable"),
+            "install docker's engine, containerd, runc and iptables in the image",
+        );
     }
 
     judge_storage(&facts.storage, places.storage, &mut add);

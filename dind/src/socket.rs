@@ -84,9 +84,7 @@ impl Socket {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(refused("replace", &new, cause)),
             _ => {}
         }
-        symlink(&self.shared, &new)
-            .and_then(|()| fs::rename(&new, &self.usual))
-            .map_err(|cause| refused("link", &self.usual, cause))
+        symlink(&self.shared, &new).and_then(|()| fs::rename(&new, &self.usual)).map_err(|cause| refused("link", &self.usual, cause))
     }
 
     /// Takes away what [`publish`](Self::publish) made, and the hidden socket. What is not ours stays.

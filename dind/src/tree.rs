@@ -165,8 +165,13 @@ mod tests {
     use super::*;
     use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
+    #[expect(clippy::disallowed_methods, reason = "a job with a deadline")]
+    fn within(span: Duration) -> Instant {
+        Instant::now() + span
+    }
+
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        within(Duration::from_secs(60))
     }
 
     fn clear_path(path: &Path, deadline: Instant) -> Result<(), Left> {
@@ -232,7 +237,7 @@ mod tests {
     fn a_deadline_that_has_passed_deletes_nothing_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "x").unwrap();
-        let left = clear_path(dir.path(), Instant::now()).unwrap_err();
+        let left = clear_path(dir.path(), within(Duration::ZERO)).unwrap_err();
         assert_eq!(left, Left { refused: 0, first: None, out_of_time: true });
         assert_eq!(left.to_string(), "time ran out");
         assert!(dir.path().join("file").exists());
