@@ -1,0 +1,438 @@
+//! Owns what the machine's words mean in the world: the only file that sees the host, the cgroups, the data-root, the daemon, its API
+//! and its socket together. Decides nothing.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use supervise::{Effects, Output, Program, StateFile, Tell, Work, off_loop};
+use tracing::{debug, info, warn};
+
+use crate::{
+    api::Docker,
+    cgroup,
+    config::Config,
+    daemon::{self, Daemon},
+    data_root::{DataRoot, StorageRoot},
+    host::{self, Places, Weight},
+    mounts, probe,
+    socket::Socket,
+    stages, task_folder,
+    words::{Failure, Job, Note, Obligation, Outcome, Role, Words, exit},
+};
+
+/// Where the kernel shows itself.
+const STATUS: &str = "/proc/self/status";
+const CGROUP: &str = "/sys/fs/cgroup";
+const SYSCTL: &str = "/proc/sys";
+
+/// Containers that a job starts while they are being killed make another round necessary; it cannot go on for ever.
+const KILL_ROUNDS: usize = 5;
+
+/// The impure half of this program.
+#[derive(Debug)]
+pub struct World {
+    config: Rc<Config>,
+    environment: BTreeMap<OsString, OsString>,
+    task: Rc<RefCell<Option<Task>>>,
+}
+
+/// What belongs to this task once it is made.
+#[derive(Debug)]
+struct Task {
+    storage: StorageRoot,
+    /// Empty while a job has it, and when it has been removed.
+    root: Option<DataRoot>,
+    daemon: Daemon,
+    socket: Socket,
+}
+
+impl World {
+    /// `environment` is this process's own.
+    pub fn new(config: Config, environment: BTreeMap<OsString, OsString>) -> Self {
+        Self { config: Rc::new(config), environment, task: Rc::default() }
+    }
+
+    fn search(&self) -> OsString {
+        self.environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into())
+    }
+
+    fn hidden_socket(&self) -> Option<PathBuf> {
+        self.task.borrow().as_ref().map(|task| task.socket.hidden.clone())
+    }
+
+    fn socket(&self) -> Option<Socket> {
+        self.task.borrow().as_ref().map(|task| task.socket.clone())
+    }
+
+    fn check(&self) -> Work<Words> {
+        let (config, search) = (Config::clone(&self.config), self.search());
+        Box::pin(async move {
+            let checked = off_loop("check", move || {
+                make_writable();
+                check(&config, &search, true)
+            });
+            Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
+        })
+    }
+
+    fn prepare(&self) -> Work<Words> {
+        let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
+        Box::pin(async move {
+            let path = config.storage.clone();
+            let made = off_loop("prepare", move || {
+                let storage = StorageRoot::open(&path, Path::new(mounts::MOUNTINFO))?;
+                let root = storage.create()?;
+                Ok::<_, crate::data_root::DataRootError>((storage, root))
+            });
+            Outcome::Prepared(match made.await {
+                Some(Ok((storage, root))) => {
+                    info!(path = %root.path().display(), "the data-root is made");
+                    let socket = config.socket(&root.id().to_string());
+                    let daemon = Daemon {
+                        data: root.data(),
+                        exec: root.exec(),
+                        pid_file: root.path().join("docker.pid"),
+                        socket: socket.hidden.clone(),
+                        group: config.group,
+                        mirrors: config.mirrors.clone(),
+                        log_level: config.dockerd_log_level(),
+                    };
+                    *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket });
+                    Ok(())
+                }
+                Some(Err(error)) => Err(Failure { code: exit::HOST, why: error.to_string() }),
+                None => Err(collapse("making the data-root")),
+            })
+        })
+    }
+
+    fn sweep(&self) -> Work<Words> {
+        let storage = self.task.borrow().as_ref().map(|task| task.storage.clone());
+        Box::pin(async move {
+            if let Some(storage) = storage {
+                off_loop("sweep", move || sweep(&storage)).await;
+            }
+            Outcome::Swept
+        })
+    }
+
+    fn probe(&self) -> Work<Words> {
+        let socket = self.hidden_socket();
+        Box::pin(async move {
+            let Some(socket) = socket else { return Outcome::Usable(Err(collapse("probing docker"))) };
+            let probed = match Docker::at(&socket) {
+                Ok(docker) => probe::probe(&docker).await,
+                Err(error) => Err(error.into()),
+            };
+            Outcome::Usable(match probed {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let code = if error.is_final() { exit::HOST } else { exit::UNAVAILABLE };
+                    Err(Failure { code, why: error.to_string() })
+                }
+            })
+        })
+    }
+
+    fn publish(&self) -> Work<Words> {
+        let socket = self.socket();
+        Box::pin(async move {
+            let published = off_loop("publish", move || socket.map(|socket| socket.publish())).await;
+            Outcome::Published(match published.flatten() {
+                Some(result) => result.map_err(|error| Failure { code: exit::UNAVAILABLE, why: error.to_string() }),
+                None => Err(collapse("publishing the socket")),
+            })
+        })
+    }
+
+    fn await_runner(&self) -> Work<Words> {
+        let folder = self.config.runner_folder();
+        Box::pin(async move {
+            if StateFile::is_held(&folder) {
+                info!("waiting for the runner to end");
+            }
+            off_loop("await-runner", move || StateFile::wait_until_free(&folder)).await;
+            Outcome::RunnerGone
+        })
+    }
+
+    fn kill_containers(&self) -> Work<Words> {
+        let socket = self.socket();
+        Box::pin(async move {
+            let Some(socket) = socket else { return Outcome::ContainersKilled(Ok(0)) };
+            Outcome::ContainersKilled(match Docker::at(&socket.shared) {
+                Ok(docker) => kill_containers(&docker).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            })
+        })
+    }
+
+    fn pay(&self, obligation: Obligation) -> Work<Words> {
+        match obligation {
+            Obligation::RemoveSocket => {
+                let socket = self.socket();
+                Box::pin(async move {
+                    let withdrawn = off_loop("withdraw", move || socket.map_or(Ok(()), |socket| socket.withdraw())).await;
+                    Outcome::Paid(obligation, flatten(withdrawn))
+                })
+            }
+            Obligation::Unmount => {
+                let slot = Rc::clone(&self.task);
+                Box::pin(async move {
+                    let Some(root) = take(&slot) else { return Outcome::Paid(obligation, Ok(())) };
+                    let unmounted = off_loop("unmount", move || {
+                        let result = root.unmount();
+                        (root, result)
+                    });
+                    let result = match unmounted.await {
+                        Some((root, result)) => {
+                            if let Some(task) = slot.borrow_mut().as_mut() {
+                                task.root = Some(root);
+                            }
+                            Some(result.map(drop))
+                        }
+                        None => None,
+                    };
+                    Outcome::Paid(obligation, flatten(result))
+                })
+            }
+            Obligation::RemoveDataRoot => {
+                let slot = Rc::clone(&self.task);
+                Box::pin(async move {
+                    let Some(root) = take(&slot) else { return Outcome::Paid(obligation, Ok(())) };
+                    let path = root.path().to_owned();
+                    // The machine's own deadline ends the process, and with it the thread; this one only keeps the thread finite.
+                    let removed = off_loop("remove", move || root.remove(from_now(stages::UNHURRIED))).await;
+                    if let Some(Ok(())) = removed {
+                        info!(path = %path.display(), "the data-root is removed");
+                    }
+                    Outcome::Paid(obligation, flatten(removed))
+                })
+            }
+        }
+    }
+}
+
+impl Effects<Words> for World {
+    fn program(&mut self, Role::Dockerd: Role) -> Program {
+        let file = match &self.config.dockerd {
+            Some(path) => path.clone().into_os_string(),
+            None => host::find("dockerd", &self.search()).map_or_else(|| "dockerd".into(), PathBuf::into_os_string),
+        };
+        Program {
+            file,
+            arguments: self.task.borrow().as_ref().map(|task| task.daemon.arguments()).unwrap_or_default(),
+            environment: Some(daemon::environment(self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))),
+            directory: Some("/".into()),
+            output: Output::Lines("dockerd"),
+            ..Program::default()
+        }
+    }
+
+    fn work(&mut self, job: Job, _tell: Tell<Words>) -> Work<Words> {
+        match job {
+            Job::Check => self.check(),
+            Job::Nest => Box::pin(async { Outcome::Nested(nest().await) }),
+            Job::Prepare => self.prepare(),
+            Job::Sweep => self.sweep(),
+            Job::Probe => self.probe(),
+            Job::Publish => self.publish(),
+            Job::AwaitRunner => self.await_runner(),
+            Job::KillContainers => self.kill_containers(),
+            Job::Pay(obligation) => self.pay(obligation),
+        }
+    }
+
+    fn collapsed(&mut self, job: &Job) -> Outcome {
+        match *job {
+            Job::Check => Outcome::Checked(Err(collapse("checking the host"))),
+            Job::Nest => Outcome::Nested(Err(collapse("nesting cgroups"))),
+            Job::Prepare => Outcome::Prepared(Err(collapse("making the data-root"))),
+            Job::Sweep => Outcome::Swept,
+            Job::Probe => Outcome::Usable(Err(collapse("probing docker"))),
+            Job::Publish => Outcome::Published(Err(collapse("publishing the socket"))),
+            Job::AwaitRunner => Outcome::RunnerGone,
+            Job::KillContainers => Outcome::ContainersKilled(Err(collapse("killing containers").why)),
+            Job::Pay(obligation) => Outcome::Paid(obligation, Err(collapse("undoing").why)),
+        }
+    }
+
+    fn watch(&mut self, Role::Dockerd: Role, line: &str) -> Option<Note> {
+        complaint(line).map(|line| Note::Complaint(line.to_owned()))
+    }
+}
+
+/// Lines of dockerd (and of containerd, which writes through it) at `error` or `fatal`, and the one line without a level that it ends
+/// with: `failed to start daemon: ...`.
+fn complaint(line: &str) -> Option<&str> {
+    let loud = ["level=error", "level=fatal", "failed to start daemon", "unable to configure the Docker daemon"];
+    loud.iter().any(|mark| line.contains(mark)).then_some(line)
+}
+
+/// Opens up what a container engine mounts read-only for a container that is not privileged. What stays closed shows in the checks.
+fn make_writable() {
+    for point in [CGROUP, SYSCTL] {
+        match mounts::make_writable(Path::new(mounts::MOUNTINFO), Path::new(point)) {
+            Ok(false) => {}
+            Ok(true) => info!(point, "remounted read-write"),
+            Err(error) => debug!(%error, "stays read-only"),
+        }
+    }
+}
+
+/// Makes the shared folder if `make`, checks the host, tells the log of every warning and returns all refusals as one failure.
+pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, make: bool) -> Result<(), Failure> {
+    let places = Places {
+        status: Path::new(STATUS),
+        cgroup: Path::new(CGROUP),
+        search,
+        dockerd: config.dockerd.as_deref(),
+        storage: &config.storage,
+        task: &config.task,
+    };
+    let mut refusals = Vec::new();
+    for finding in host::judge(&host::look(&places), &places) {
+        match finding.weight {
+            Weight::Warning => warn!("{finding}"),
+            Weight::Refusal => refusals.push(finding.to_string()),
+        }
+    }
+    if let Err(error) = config.socket("").check() {
+        refusals.push(error.to_string());
+    }
+    if make
+        && refusals.is_empty()
+        && let Err(error) = task_folder::make(&config.task)
+    {
+        refusals.push(error.to_string());
+    }
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    let count = match refusals.len() {
+        1 => "1 thing stands".to_owned(),
+        count => format!("{count} things stand"),
+    };
+    Err(Failure { code: exit::HOST, why: format!("{count} in the way of docker here; nothing was started\n{}", refusals.join("\n")) })
+}
+
+async fn nest() -> Result<(), Failure> {
+    let failure = |why: String| Failure { code: exit::HOST, why };
+    if let Err(error) = mounts::share_root(Path::new(mounts::MOUNTINFO)) {
+        warn!(%error, "jobs cannot use shared mounts");
+    }
+    let root = Path::new(CGROUP);
+    if !cgroup::is_unified(root) {
+        return Ok(());
+    }
+    let give_up = tokio::time::Instant::now() + stages::NESTING;
+    loop {
+        match cgroup::nest(root) {
+            Ok(nested) => {
+                for (controller, cause) in &nested.refused {
+                    warn!(controller, cause, "a cgroup controller cannot be passed on; its limits are not for containers");
+                }
+                info!(controllers = nested.enabled.join(" "), "cgroups are nested");
+                return Ok(());
+            }
+            Err(error) if error.is_passing() && tokio::time::Instant::now() < give_up => {
+                debug!(%error, "another round");
+                tokio::time::sleep(stages::NESTING_PAUSE).await;
+            }
+            Err(error) => return Err(failure(error.to_string())),
+        }
+    }
+}
+
+fn sweep(storage: &StorageRoot) {
+    match storage.sweep(from_now(stages::SWEEP)) {
+        Ok(swept) => {
+            for error in &swept.left {
+                warn!(%error, "what a dead task left is still there");
+            }
+            if !swept.removed.is_empty() {
+                info!(removed = swept.removed.join(" "), alive = swept.alive, "removed what dead tasks left");
+            }
+        }
+        Err(error) => warn!(%error, "cannot look for what dead tasks left"),
+    }
+}
+
+async fn kill_containers(docker: &Docker) -> Result<usize, crate::api::ApiError> {
+    let mut killed = 0;
+    for _ in 0..KILL_ROUNDS {
+        let running = docker.running().await?;
+        if running.is_empty() {
+            break;
+        }
+        let mut round = tokio::task::JoinSet::new();
+        for container in running {
+            let docker = docker.clone();
+            round.spawn(async move { docker.kill(&container.id).await });
+        }
+        killed += round.len();
+        while let Some(result) = round.join_next().await {
+            if let Ok(Err(error)) = result {
+                warn!(%error, "a container is not killed");
+            }
+        }
+    }
+    Ok(killed)
+}
+
+fn take(slot: &RefCell<Option<Task>>) -> Option<DataRoot> {
+    slot.borrow_mut().as_mut()?.root.take()
+}
+
+fn from_now(span: Duration) -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the deadline of a job")]
+    let now = Instant::now();
+    now + span
+}
+
+fn flatten<E: std::fmt::Display>(result: Option<Result<(), E>>) -> Result<(), String> {
+    result.map_or_else(|| Err(collapse("undoing").why), |result| result.map_err(|error| error.to_string()))
+}
+
+fn collapse(what: &str) -> Failure {
+    Failure { code: exit::BUG, why: format!("{what} failed by a bug of this program; the record above has the place") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_went_wrong_is_a_complaint() {
+        for line in [
+            r#"time="2026-01-01T00:00:00Z" level=error msg="failed to mount overlay""#,
+            "failed to start daemon: error initializing graphdriver: driver not supported: overlay2",
+        ] {
+            assert_eq!(complaint(line), Some(line));
+        }
+        assert_eq!(complaint(r#"time="2026-01-01T00:00:00Z" level=warning msg="no buildkit""#), None);
+    }
+
+    #[test]
+    fn a_panic_of_any_job_is_an_outcome_of_that_job() {
+        let (config, _) = Config::read([], []).unwrap();
+        let mut world = World::new(config, BTreeMap::new());
+        assert!(matches!(world.collapsed(&Job::Check), Outcome::Checked(Err(Failure { code: exit::BUG, .. }))));
+        assert!(matches!(world.collapsed(&Job::Pay(Obligation::Unmount)), Outcome::Paid(Obligation::Unmount, Err(_))));
+    }
+
+    #[test]
+    fn dockerd_gets_an_environment_made_from_nothing() {
+        let (config, _) = Config::read([("DOCKERD_PATH".into(), "/opt/dockerd".into())], []).unwrap();
+        let environment = [("ACCESS_TOKEN".into(), "x".into()), ("PATH".into(), "/opt".into())].into();
+        let program = World::new(config, environment).program(Role::Dockerd);
+        assert_eq!(program.file, "/opt/dockerd");
+        assert_eq!(program.environment.unwrap().keys().collect::<Vec<_>>(), ["HOME", "PATH"]);
+    }
+}
