@@ -1,4 +1,7 @@
-//! Owns how dockerd is started: its arguments and its environment, as values. Starts nothing.
+//! Owns how containerd and dockerd are started: arguments, environment and containerd's configuration, as values. Starts nothing.
+//!
+//! containerd is started beside dockerd and not by it. dockerd looks after a containerd of its own only once a second; measured with
+//! Docker 26.1, from its start to its first answer took 1.4 s that way and 0.3 s this way, and its end 1.0 s and 0.01 s.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +16,7 @@ pub const INHERITED: [&str; 9] =
 /// Where programs are searched for when our own environment does not say.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A dockerd to start.
+/// A dockerd and its containerd to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Daemon {
     /// `--data-root`.
@@ -33,9 +36,37 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Its command line, without the program.
+    /// Where containerd's configuration is to be written.
+    pub fn containerd_config_file(&self) -> PathBuf {
+        self.exec.join("containerd/containerd.toml")
+    }
+
+    /// containerd's configuration: everything in this task's directory, and without what dockerd never asks for.
+    pub fn containerd_config(&self) -> String {
+        let path = |path: PathBuf| quoted(&path.to_string_lossy());
+        let unused: Vec<String> = UNUSED_PLUGINS.iter().map(|plugin| quoted(plugin)).collect();
+        format!(
+            "version = 2\nroot = {root}\nstate = {state}\ndisabled_plugins = [{unused}]\n\n[grpc]\n  address = {socket}\n",
+            root = path(self.data.join("containerd")),
+            state = path(self.exec.join("containerd/state")),
+            unused = unused.join(", "),
+            socket = path(self.containerd_socket()),
+        )
+    }
+
+    fn containerd_socket(&self) -> PathBuf {
+        self.exec.join("containerd/containerd.sock")
+    }
+
+    /// containerd's command line, without the program.
+    pub fn containerd_arguments(&self) -> Vec<OsString> {
+        vec![flag("--config", &self.containerd_config_file()), format!("--log-level={}", self.log_level).into()]
+    }
+
+    /// dockerd's command line, without the program.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments = vec![
+            flag("--containerd", &self.containerd_socket()),
             flag("--data-root", &self.data),
             flag("--exec-root", &self.exec),
             flag("--pidfile", &self.pid_file),
@@ -53,6 +84,21 @@ impl Daemon {
         arguments.extend(self.mirrors.iter().map(|mirror| format!("--registry-mirror={mirror}").into()));
         arguments
     }
+}
+
+/// containerd's plugins for Kubernetes, and for snapshots on file systems that this program does not run on: each costs time to load.
+const UNUSED_PLUGINS: [&str; 6] = [
+    "io.containerd.grpc.v1.cri",
+    "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.blockfile",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.zfs",
+];
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn flag(name: &str, path: &Path) -> OsString {
@@ -80,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_all_it_is_told() {
+    fn the_command_lines_and_the_configuration_are_all_they_are_told() {
         let daemon = Daemon {
             data: "/var/docker-storage/task-0123456789abcdef/data".into(),
             exec: "/var/docker-storage/task-0123456789abcdef/exec".into(),
@@ -90,8 +136,19 @@ mod tests {
             mirrors: vec!["https://mirror.example".into(), "http://127.0.0.1:5000".into()],
             log_level: "warn",
         };
-        let lines: Vec<String> = daemon.arguments().into_iter().map(|argument| argument.into_string().unwrap()).collect();
-        insta::assert_snapshot!(lines.join("\n"));
+        let lines =
+            |arguments: Vec<OsString>| -> Vec<String> { arguments.into_iter().map(|argument| argument.into_string().unwrap()).collect() };
+        insta::assert_snapshot!(format!(
+            "dockerd\n{}\n\ncontainerd\n{}\n\n{}",
+            lines(daemon.arguments()).join("\n"),
+            lines(daemon.containerd_arguments()).join("\n"),
+            daemon.containerd_config()
+        ));
+    }
+
+    #[test]
+    fn a_path_with_quotes_stays_one_string() {
+        assert_eq!(quoted(r#"/a"b\c"#), r#""/a\"b\\c""#);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     path::{Path, PathBuf},
     rc::Rc,
@@ -90,24 +90,28 @@ impl World {
                 let root = storage.create()?;
                 Ok::<_, crate::data_root::DataRootError>((storage, root))
             });
-            Outcome::Prepared(match made.await {
-                Some(Ok((storage, root))) => {
-                    info!(path = %root.path().display(), "the data-root is made");
-                    let socket = config.socket(&root.id().to_string());
-                    let daemon = Daemon {
-                        data: root.data(),
-                        exec: root.exec(),
-                        pid_file: root.path().join("docker.pid"),
-                        socket: socket.hidden.clone(),
-                        group: config.group,
-                        mirrors: config.mirrors.clone(),
-                        log_level: config.dockerd_log_level(),
-                    };
-                    *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket });
-                    Ok(())
-                }
-                Some(Err(error)) => Err(Failure { code: exit::HOST, why: error.to_string() }),
-                None => Err(collapse("making the data-root")),
+            let (storage, root) = match made.await {
+                Some(Ok(made)) => made,
+                Some(Err(error)) => return Outcome::Prepared(Err(Failure { code: exit::HOST, why: error.to_string() })),
+                None => return Outcome::Prepared(Err(collapse("making the data-root"))),
+            };
+            info!(path = %root.path().display(), "the data-root is made");
+            let socket = config.socket(&root.id().to_string());
+            let daemon = Daemon {
+                data: root.data(),
+                exec: root.exec(),
+                pid_file: root.path().join("docker.pid"),
+                socket: socket.hidden.clone(),
+                group: config.group,
+                mirrors: config.mirrors.clone(),
+                log_level: config.dockerd_log_level(),
+            };
+            let (file, text) = (daemon.containerd_config_file(), daemon.containerd_config());
+            // From here on there is something to remove, whatever else fails.
+            *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket });
+            Outcome::Prepared(match off_loop("configure", move || write_new(&file, &text)).await {
+                Some(result) => result,
+                None => Err(collapse("configuring containerd")),
             })
         })
     }
@@ -220,17 +224,19 @@ impl World {
 }
 
 impl Effects<Words> for World {
-    fn program(&mut self, Role::Dockerd: Role) -> Program {
-        let file = match &self.config.dockerd {
-            Some(path) => path.clone().into_os_string(),
-            None => host::find("dockerd", &self.search()).map_or_else(|| "dockerd".into(), PathBuf::into_os_string),
+    fn program(&mut self, role: Role) -> Program {
+        let configured = self.config.dockerd.clone().filter(|_| role == Role::Dockerd);
+        let file = configured.or_else(|| host::find(role.name(), &self.search())).unwrap_or_else(|| role.name().into());
+        let arguments = |task: &Task| match role {
+            Role::Containerd => task.daemon.containerd_arguments(),
+            Role::Dockerd => task.daemon.arguments(),
         };
         Program {
-            file,
-            arguments: self.task.borrow().as_ref().map(|task| task.daemon.arguments()).unwrap_or_default(),
+            file: file.into_os_string(),
+            arguments: self.task.borrow().as_ref().map(arguments).unwrap_or_default(),
             environment: Some(daemon::environment(self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))),
             directory: Some("/".into()),
-            output: Output::Lines("dockerd"),
+            output: Output::Lines(role.name()),
             ..Program::default()
         }
     }
@@ -263,12 +269,12 @@ impl Effects<Words> for World {
         }
     }
 
-    fn watch(&mut self, Role::Dockerd: Role, line: &str) -> Option<Note> {
+    fn watch(&mut self, _: Role, line: &str) -> Option<Note> {
         complaint(line).map(|line| Note::Complaint(line.to_owned()))
     }
 }
 
-/// Lines of dockerd (and of containerd, which writes through it) at `error` or `fatal`, and the one line without a level that it ends
+/// Lines of both daemons at `error` or `fatal`, and the one line without a level that dockerd ends
 /// with: `failed to start daemon: ...`.
 fn complaint(line: &str) -> Option<&str> {
     let loud = ["level=error", "level=fatal", "failed to start daemon", "unable to configure the Docker daemon"];
@@ -303,7 +309,9 @@ pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, make: bool) -> Re
             Weight::Refusal => refusals.push(finding.to_string()),
         }
     }
-    if let Err(error) = config.socket("").check() {
+    // The socket of a living runner-dind is in its place: `check` may be asked beside `run`.
+    let serves = !make && StateFile::is_held(&config.own_folder());
+    if !serves && let Err(error) = config.socket("").check() {
         refusals.push(error.to_string());
     }
     if make
@@ -365,7 +373,8 @@ fn sweep(storage: &StorageRoot) {
 }
 
 async fn kill_containers(docker: &Docker) -> Result<usize, crate::api::ApiError> {
-    let mut killed = 0;
+    // By id: one that is being killed is still listed for a moment.
+    let mut killed = BTreeSet::new();
     for _ in 0..KILL_ROUNDS {
         let running = docker.running().await?;
         if running.is_empty() {
@@ -373,17 +382,22 @@ async fn kill_containers(docker: &Docker) -> Result<usize, crate::api::ApiError>
         }
         let mut round = tokio::task::JoinSet::new();
         for container in running {
+            killed.insert(container.id.clone());
             let docker = docker.clone();
             round.spawn(async move { docker.kill(&container.id).await });
         }
-        killed += round.len();
         while let Some(result) = round.join_next().await {
             if let Ok(Err(error)) = result {
                 warn!(%error, "a container is not killed");
             }
         }
     }
-    Ok(killed)
+    Ok(killed.len())
+}
+
+fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
+    let made = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, text));
+    made.map_err(|cause| Failure { code: exit::HOST, why: format!("cannot write {}: {cause}", file.display()) })
 }
 
 fn take(slot: &RefCell<Option<Task>>) -> Option<DataRoot> {

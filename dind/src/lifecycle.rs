@@ -19,13 +19,13 @@ use crate::{
 
 type Actions = Vec<Action<Words>>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     New,
     Checking,
     Nesting,
     Preparing,
-    /// dockerd runs; `publishing`: it is usable and its socket is being published.
+    /// The daemons run; `publishing`: it is usable and its socket is being published.
     Starting {
         publishing: bool,
     },
@@ -61,7 +61,7 @@ impl Phase {
 }
 
 /// The machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lifecycle {
     start_timeout: Duration,
     deadlines: Deadlines,
@@ -107,8 +107,8 @@ impl Machine<Words> for Lifecycle {
                 vec![]
             }
             Event::Told(outcome) => self.told(outcome),
-            Event::SpawnFailed(Role::Dockerd, error) => self.dockerd_ended(&error.to_string()),
-            Event::ChildEnded(Role::Dockerd, end) => self.dockerd_ended(&format!("dockerd ended with {end}{}", hint(end))),
+            Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
+            Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), hint(end))),
             Event::Expired(timer) => self.expired(timer),
             Event::Alone if self.phase == (Phase::Killing { burying: true }) => self.settle(),
             Event::Alone => vec![],
@@ -221,6 +221,9 @@ impl Lifecycle {
         self.enter(
             Phase::Starting { publishing: false },
             [
+                // Both at once: dockerd waits for containerd's socket. One that it starts itself it looks after only once a second,
+                // which costs a second at the start and another at the end.
+                Action::Spawn(Role::Containerd),
                 Action::Spawn(Role::Dockerd),
                 Action::Run(Job::Probe),
                 // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
@@ -308,10 +311,11 @@ impl Lifecycle {
         self.enter(Phase::Killing { burying: false }, actions)
     }
 
-    fn dockerd_ended(&mut self, how: &str) -> Actions {
+    /// Neither daemon is started again: containers, networks and builds under way would be lost in silence, and the job with them.
+    fn child_ended(&mut self, role: Role, how: &str) -> Actions {
         match self.phase {
-            // By our wish; containerd, shims and containers may have survived it.
-            Phase::Killing { burying: false } => self.bury(),
+            // By our wish. containerd stays until then; dockerd needs it to end well.
+            Phase::Killing { burying: false } if role == Role::Dockerd => self.bury(),
             Phase::Starting { .. } | Phase::Serving | Phase::Lingering | Phase::Draining => {
                 let when = if matches!(self.phase, Phase::Starting { .. }) { " before docker was usable" } else { "" };
                 let last = self.last_complaint();
@@ -327,13 +331,9 @@ impl Lifecycle {
                 actions.extend(self.bury());
                 actions
             }
-            Phase::New
-            | Phase::Checking
-            | Phase::Nesting
-            | Phase::Preparing
-            | Phase::Killing { burying: true }
-            | Phase::Settling
-            | Phase::Done => vec![],
+            Phase::New | Phase::Checking | Phase::Nesting | Phase::Preparing | Phase::Killing { .. } | Phase::Settling | Phase::Done => {
+                vec![]
+            }
         }
     }
 
@@ -341,7 +341,7 @@ impl Lifecycle {
         self.complaint.take().map(|line| format!("\nits last complaint: {line}")).unwrap_or_default()
     }
 
-    /// Nothing may be using the data-root when it is removed.
+    /// Ends whatever is left: containerd, shims, containers. Nothing may be using the data-root when it is removed.
     fn bury(&mut self) -> Actions {
         self.enter(
             Phase::Killing { burying: true },
@@ -422,3 +422,6 @@ fn hint(end: ChildEnd) -> &'static str {
         ChildEnd::Signal(_) | ChildEnd::Code(_) => "",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub const SHARES: [Share; 4] = [
 ];
 
 /// Deadlines of one stop, counted from its signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Deadlines {
     /// The runner has had its time.
     pub linger: Duration,

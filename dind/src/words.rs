@@ -27,14 +27,26 @@ pub mod exit {
 pub struct Words;
 
 /// Our children.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
+    /// What runs containers for the docker daemon.
+    Containerd,
     /// The docker daemon.
     Dockerd,
 }
 
+impl Role {
+    /// The program's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::Dockerd => "dockerd",
+        }
+    }
+}
+
 /// Something that must be undone before the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Obligation {
     /// Remove this task's directory from the storage root.
     RemoveDataRoot,
@@ -55,7 +67,7 @@ impl fmt::Display for Obligation {
 }
 
 /// Work beside the loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
     /// Find out whether this host can carry docker.
     Check,
@@ -110,7 +122,7 @@ pub enum Outcome {
 }
 
 /// Deadlines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
     /// Docker is usable by now.
     Start,
@@ -129,7 +141,7 @@ pub enum Timer {
 /// What a line of a child meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// dockerd says what is wrong; the last such line is usually why it ends.
+    /// A daemon says what is wrong; the last such line is usually why it ends.
     Complaint(String),
 }
 
