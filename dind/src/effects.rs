@@ -75,7 +75,7 @@ impl World {
         Box::pin(async move {
             let checked = off_loop("check", move || {
                 make_writable();
-                check(&config, &search, true)
+                check(&config, &search, Purpose::Start)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
         })
@@ -292,8 +292,17 @@ fn make_writable() {
     }
 }
 
-/// Makes the shared folder if `make`, checks the host, tells the log of every warning and returns all refusals as one failure.
-pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, make: bool) -> Result<(), Failure> {
+/// What a check is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A start follows: the shared folder is made.
+    Start,
+    /// Somebody wants to know; nothing is changed.
+    Report,
+}
+
+/// Checks the host, tells the log of every warning and returns all refusals as one failure.
+pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, purpose: Purpose) -> Result<(), Failure> {
     let places = Places {
         status: Path::new(STATUS),
         cgroup: Path::new(CGROUP),
@@ -301,6 +310,7 @@ pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, make: bool) -> Re
         dockerd: config.dockerd.as_deref(),
         storage: &config.storage,
         task: &config.task,
+        remounted: purpose == Purpose::Start,
     };
     let mut refusals = Vec::new();
     for finding in host::judge(&host::look(&places), &places) {
@@ -310,11 +320,11 @@ pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, make: bool) -> Re
         }
     }
     // The socket of a living runner-dind is in its place: `check` may be asked beside `run`.
-    let serves = !make && StateFile::is_held(&config.own_folder());
+    let serves = purpose == Purpose::Report && StateFile::is_held(&config.own_folder());
     if !serves && let Err(error) = config.socket("").check() {
         refusals.push(error.to_string());
     }
-    if make
+    if purpose == Purpose::Start
         && refusals.is_empty()
         && let Err(error) = task_folder::make(&config.task)
     {

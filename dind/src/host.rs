@@ -45,6 +45,8 @@ pub struct Places<'a> {
     pub storage: &'a Path,
     /// The folder shared with the runner.
     pub task: &'a Path,
+    /// Remounting what is read-only has been tried already.
+    pub remounted: bool,
 }
 
 /// How much a finding weighs.
@@ -217,6 +219,11 @@ pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Finding> {
     let root = places.cgroup.display();
     match facts.cgroup {
         Cgroup::Unified => {}
+        Cgroup::ReadOnly if !places.remounted => add(
+            Weight::Warning,
+            format!("{root} is read-only: a start will try to remount it, and fail if it may not"),
+            "run the container with --privileged, or with CAP_SYS_ADMIN and seccomp=unconfined",
+        ),
         Cgroup::ReadOnly => add(
             Weight::Refusal,
             format!("{root} is read-only: no container could start"),
@@ -301,6 +308,7 @@ mod tests {
             dockerd: None,
             storage: "/var/docker-storage".as_ref(),
             task: "/run/task".as_ref(),
+            remounted: true,
         };
         judge(facts, &places)
     }
@@ -357,7 +365,8 @@ mod tests {
         }
         let (status, cgroup, storage, task) = (at("status"), at("cgroup"), at("nowhere"), at("task/below"));
         let search = at("bin").into_os_string();
-        let places = Places { status: &status, cgroup: &cgroup, search: &search, dockerd: None, storage: &storage, task: &task };
+        let places =
+            Places { status: &status, cgroup: &cgroup, search: &search, dockerd: None, storage: &storage, task: &task, remounted: true };
         let facts = look(&places);
         assert_eq!(facts.capabilities, Some(1 << 21));
         assert_eq!(facts.cgroup, Cgroup::None);
