@@ -1,5 +1,5 @@
-//! Owns what the machine's words mean in the world: the only file that sees the host, the cgroups, the data-root, the daemon, its API
-//! and its socket together. Decides nothing.
+//! Owns what the machine's words mean in the world: the only file that sees the ground, the data-root, the daemons, their API and their
+//! socket together. Decides nothing.
 
 use std::{
     cell::RefCell,
@@ -11,25 +11,19 @@ use std::{
 };
 
 use supervise::{Effects, Output, Program, StateFile, Tell, Work, off_loop};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     api::Docker,
-    cgroup,
     config::Config,
     daemon::{self, Daemon},
     data_root::{DataRoot, StorageRoot},
-    host::{self, Places, Weight},
-    mounts, probe,
+    ground::{self, Purpose},
+    host, mounts, probe,
     socket::Socket,
-    stages, task_folder,
+    stages,
     words::{Failure, Job, Note, Obligation, Outcome, Role, Words, exit},
 };
-
-/// Where the kernel shows itself.
-const STATUS: &str = "/proc/self/status";
-const CGROUP: &str = "/sys/fs/cgroup";
-const SYSCTL: &str = "/proc/sys";
 
 /// Containers that a job starts while they are being killed make another round necessary; it cannot go on for ever.
 const KILL_ROUNDS: usize = 5;
@@ -74,8 +68,8 @@ impl World {
         let (config, search) = (Config::clone(&self.config), self.search());
         Box::pin(async move {
             let checked = off_loop("check", move || {
-                make_writable();
-                check(&config, &search, Purpose::Start)
+                ground::open_up();
+                ground::check(&config, &search, Purpose::Start)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
         })
@@ -244,7 +238,7 @@ impl Effects<Words> for World {
     fn work(&mut self, job: Job, _tell: Tell<Words>) -> Work<Words> {
         match job {
             Job::Check => self.check(),
-            Job::Nest => Box::pin(async { Outcome::Nested(nest().await) }),
+            Job::Nest => Box::pin(async { Outcome::Nested(ground::nest().await) }),
             Job::Prepare => self.prepare(),
             Job::Sweep => self.sweep(),
             Job::Probe => self.probe(),
@@ -279,93 +273,6 @@ impl Effects<Words> for World {
 fn complaint(line: &str) -> Option<&str> {
     let loud = ["level=error", "level=fatal", "failed to start daemon", "unable to configure the Docker daemon"];
     loud.iter().any(|mark| line.contains(mark)).then_some(line)
-}
-
-/// Opens up what a container engine mounts read-only for a container that is not privileged. What stays closed shows in the checks.
-fn make_writable() {
-    for point in [CGROUP, SYSCTL] {
-        match mounts::make_writable(Path::new(mounts::MOUNTINFO), Path::new(point)) {
-            Ok(false) => {}
-            Ok(true) => info!(point, "remounted read-write"),
-            Err(error) => debug!(%error, "stays read-only"),
-        }
-    }
-}
-
-/// What a check is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A start follows: the shared folder is made.
-    Start,
-    /// Somebody wants to know; nothing is changed.
-    Report,
-}
-
-/// Checks the host, tells the log of every warning and returns all refusals as one failure.
-pub(crate) fn check(config: &Config, search: &std::ffi::OsStr, purpose: Purpose) -> Result<(), Failure> {
-    let places = Places {
-        status: Path::new(STATUS),
-        cgroup: Path::new(CGROUP),
-        search,
-        dockerd: config.dockerd.as_deref(),
-        storage: &config.storage,
-        task: &config.task,
-        remounted: purpose == Purpose::Start,
-    };
-    let mut refusals = Vec::new();
-    for finding in host::judge(&host::look(&places), &places) {
-        match finding.weight {
-            Weight::Warning => warn!("{finding}"),
-            Weight::Refusal => refusals.push(finding.to_string()),
-        }
-    }
-    // The socket of a living runner-dind is in its place: `check` may be asked beside `run`.
-    let serves = purpose == Purpose::Report && StateFile::is_held(&config.own_folder());
-    if !serves && let Err(error) = config.socket("").check() {
-        refusals.push(error.to_string());
-    }
-    if purpose == Purpose::Start
-        && refusals.is_empty()
-        && let Err(error) = task_folder::make(&config.task)
-    {
-        refusals.push(error.to_string());
-    }
-    if refusals.is_empty() {
-        return Ok(());
-    }
-    let count = match refusals.len() {
-        1 => "1 thing stands".to_owned(),
-        count => format!("{count} things stand"),
-    };
-    Err(Failure { code: exit::HOST, why: format!("{count} in the way of docker here; nothing was started\n{}", refusals.join("\n")) })
-}
-
-async fn nest() -> Result<(), Failure> {
-    let failure = |why: String| Failure { code: exit::HOST, why };
-    if let Err(error) = mounts::share_root(Path::new(mounts::MOUNTINFO)) {
-        warn!(%error, "jobs cannot use shared mounts");
-    }
-    let root = Path::new(CGROUP);
-    if !cgroup::is_unified(root) {
-        return Ok(());
-    }
-    let give_up = tokio::time::Instant::now() + stages::NESTING;
-    loop {
-        match cgroup::nest(root) {
-            Ok(nested) => {
-                for (controller, cause) in &nested.refused {
-                    warn!(controller, cause, "a cgroup controller cannot be passed on; its limits are not for containers");
-                }
-                info!(controllers = nested.enabled.join(" "), "cgroups are nested");
-                return Ok(());
-            }
-            Err(error) if error.is_passing() && tokio::time::Instant::now() < give_up => {
-                debug!(%error, "another round");
-                tokio::time::sleep(stages::NESTING_PAUSE).await;
-            }
-            Err(error) => return Err(failure(error.to_string())),
-        }
-    }
 }
 
 fn sweep(storage: &StorageRoot) {

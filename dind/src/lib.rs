@@ -11,6 +11,7 @@ pub mod config;
 pub mod daemon;
 pub mod data_root;
 pub mod effects;
+mod ground;
 pub mod host;
 pub mod lifecycle;
 pub mod mounts;
@@ -109,7 +110,7 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
 
 fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> u8 {
     let search = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into());
-    match effects::check(config, &search, effects::Purpose::Report) {
+    match ground::check(config, &search, ground::Purpose::Report) {
         Ok(()) => {
             info!(storage = %config.storage.display(), task = %config.task.display(), "docker can be started here");
             exit::FINE

@@ -80,6 +80,8 @@ impl World {
             match action {
                 Action::Run(job) => {
                     assert!(self.jobs.insert(*job), "{job:?} runs already");
+                    let forward = matches!(job, Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Probe | Job::Publish);
+                    assert!(!forward || self.signals == 0, "after a stop nothing goes forward");
                     match job {
                         Job::Prepare => self.owes.push(Obligation::RemoveDataRoot),
                         Job::Publish => self.owes.push(Obligation::RemoveSocket),
@@ -93,6 +95,7 @@ impl World {
                 Action::Abandon(job) => drop(self.jobs.remove(job)),
                 Action::Spawn(role) => {
                     assert!(self.spawned.insert(*role), "{role:?} is started once");
+                    assert_eq!(self.signals, 0, "after a stop nothing is started");
                     self.alive.insert(*role);
                     if self.owes.last() != Some(&Obligation::Unmount) {
                         self.owes.push(Obligation::Unmount);
