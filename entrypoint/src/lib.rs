@@ -1,1 +1,115 @@
 //! PID 1 of a container that runs one GitHub Actions job.
+//!
+//! It gets a registration from GitHub, restores the tool cache from shared storage, starts the runner, passes a stop on so that no
+//! job is lost that could have ended, and at the end saves the cache, removes the registration and leaves nothing behind.
+//!
+//! `config` knows every setting, `lifecycle` decides, `stages` holds the budgets, `effects` does; `github`, `cache`, `runner` and
+//! `docker` each know one thing and nothing of each other.
+
+pub mod cache {
+    pub fn command(_: Vec<std::ffi::OsString>) -> u8 {
+        64
+    }
+}
+mod check;
+mod command_line;
+mod config;
+mod docker;
+mod effects;
+mod github;
+mod lifecycle;
+mod runner;
+mod stages;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use settings::Arguments;
+use supervise::{Signals, StateFile, drive, init, records};
+
+use command_line::Command;
+use config::Config;
+use effects::Effects;
+use lifecycle::{Lifecycle, Plan};
+
+/// Usage error (sysexits.h, `EX_USAGE`).
+const USAGE: u8 = 64;
+/// A bug of ours, or a machine without the simplest things.
+const SOFTWARE: u8 = 70;
+/// Configuration error (sysexits.h, `EX_CONFIG`).
+const CONFIG: u8 = 78;
+
+/// The program.
+pub fn main() -> ExitCode {
+    // Before anything else: until there is a handler, what PID 1 is sent is lost.
+    let signals = Signals::collect();
+    let code = match signals {
+        Ok(signals) => run(signals),
+        Err(error) => {
+            records::complain(&format!("runner-entrypoint: signals cannot be collected: {error}\n"));
+            SOFTWARE
+        }
+    };
+    records::flush();
+    ExitCode::from(code)
+}
+
+fn run(signals: Signals) -> u8 {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    match command_line::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Run(arguments)) => live(signals, environment, arguments),
+        Ok(Command::Supervise(options)) => {
+            records::start(command_line::supervise_log());
+            init::run(signals, options)
+        }
+        Ok(Command::Check(arguments)) => check::check(environment, arguments),
+        Ok(Command::Health { arguments, ready }) => health(environment, arguments, ready),
+        Ok(Command::Cache(words)) => cache::command(words),
+        Ok(Command::Answer(text)) => {
+            records::answer(&text);
+            0
+        }
+        Err(problem) => {
+            records::complain(&format!("runner-entrypoint: {problem}\nhint: `runner-entrypoint --help` lists what there is\n"));
+            USAGE
+        }
+    }
+}
+
+fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arguments) -> u8 {
+    // A job under the same user must not read our memory, environment or descriptors (proc_pid(5), PR_SET_DUMPABLE).
+    let undumpable = nix::sys::prctl::set_dumpable(false);
+    let colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let config = match Config::read(environment, arguments) {
+        Ok(config) => config,
+        Err(problems) => {
+            records::complain(&format!("runner-entrypoint: {problems}\n"));
+            return CONFIG;
+        }
+    };
+    records::start(records::Settings { colour, ..config.log });
+    if let Err(error) = undumpable {
+        tracing::warn!(%error, "this process could not be closed to the job's user");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let plan = Plan {
+        docker: config.docker.as_ref().is_some_and(|docker| !docker.budget.is_zero()),
+        restore: config.cache.as_ref().and_then(|cache| cache.restore),
+        save: config.cache.as_ref().and_then(|cache| cache.save),
+        stop: config.stop,
+        stop_signals: config.stop_signals.iter().map(|signal| signal.number()).collect(),
+    };
+    let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");
+    drive(signals, Lifecycle::new(plan), Effects::new(config), Some(state))
+}
+
+/// Silent: ECS takes any output on standard error for a failure.
+fn health(environment: Vec<(OsString, OsString)>, arguments: Arguments, ready: bool) -> u8 {
+    let Ok(task_dir) = Config::task_dir(environment, arguments) else { return CONFIG };
+    match StateFile::read(&task_dir.join("runner")) {
+        Some(state) if state.ready || !ready => 0,
+        _ => 1,
+    }
+}

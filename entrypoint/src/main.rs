@@ -1,2 +1,5 @@
 //! PID 1 of a container that runs one GitHub Actions job.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    runner_entrypoint::main()
+}

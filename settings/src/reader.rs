@@ -78,6 +78,11 @@ impl Reader {
         self.raw(self.setting(name)).is_some()
     }
 
+    /// Whether the user named a file that holds it.
+    pub fn is_set_as_file(&self, name: &str) -> bool {
+        self.raw_file(self.setting(name)).is_some()
+    }
+
     /// The text of a setting, its default if unset, `None` if it has none.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let setting = self.setting(name);

@@ -22,6 +22,8 @@ impl Signal {
     /// SIGUSR1.
     pub const USR1: Self = Self(libc::SIGUSR1);
     pub(crate) const CHLD: Self = Self(libc::SIGCHLD);
+    pub(crate) const TTIN: Self = Self(libc::SIGTTIN);
+    pub(crate) const TTOU: Self = Self(libc::SIGTTOU);
 
     /// The signal with this number, if this machine has it.
     pub fn from_number(number: i32) -> Option<Self> {

@@ -35,7 +35,8 @@ impl Signals {
         let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         // The handlers live as long as the process, and so does their end of the pipe.
         let write = write.into_raw_fd();
-        for signal in Signal::forwardable().chain([Signal::CHLD]) {
+        // TTIN and TTOU are collected to be dropped: their default would stop us for touching the terminal that the child has.
+        for signal in Signal::forwardable().chain([Signal::CHLD, Signal::TTIN, Signal::TTOU]) {
             kernel::report_to(write, signal)?;
         }
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
@@ -81,11 +82,12 @@ fn drain(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Vec<Arrival> {
     arrivals
 }
 
-/// A SIGPIPE of the kernel's is about our own write to a broken pipe, which already got its error; one that somebody sent is passed on.
+/// Without what is about ourselves: our own use of the terminal, and a SIGPIPE of the kernel's, whose write already got its error. A
+/// SIGPIPE that somebody sent is passed on.
 fn meant_for_us(arrivals: Vec<Arrival>) -> Vec<Signal> {
-    arrivals
-        .into_iter()
-        .filter(|arrival| arrival.by_process || arrival.signal.number() != libc::SIGPIPE)
-        .map(|arrival| arrival.signal)
-        .collect()
+    let ours = |arrival: &Arrival| match arrival.signal {
+        Signal::TTIN | Signal::TTOU => true,
+        signal => signal.number() == libc::SIGPIPE && !arrival.by_process,
+    };
+    arrivals.into_iter().filter(|arrival| !ours(arrival)).map(|arrival| arrival.signal).collect()
 }

@@ -1,2 +1,70 @@
-//! The project commands.
-fn main() {}
+//! The project's commands. Each installs what it needs, by package name, and says what and why.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
+
+mod check;
+mod machine;
+mod run;
+mod statically;
+
+use std::process::ExitCode;
+
+use run::Failed;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo             one whole task: a GitHub stand-in, a directory as EFS, a real dockerd, one job
+  test [FILTER]    every test that this machine can run; what is missing is installed
+  bench [NAME]     speed beside what people use today, as ratios in one run
+  check            format, lints, dependency policy, documents, size of the static programs
+  dist             the two static programs, in target/dist
+  docs             writes the settings reference from the programs' own tables
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    let done = match words.first().map(String::as_str) {
+        Some("demo") => demo(&rest),
+        Some("test") => test(&rest),
+        Some("bench") => bench(&rest),
+        Some("check") => check::check(),
+        Some("dist") => statically::build().map(drop),
+        Some("docs") => check::write_reference(),
+        _ => {
+            print!("{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => {
+            eprintln!("xtask: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(rest: &[&str]) -> Result<(), Failed> {
+    machine::install_what_is_missing(machine::FOR_DEMO)?;
+    run::cargo(&["build", "--quiet", "--package", "runner-tests", "--bins"])?;
+    run::privileged("target/debug/demo", rest)
+}
+
+fn test(rest: &[&str]) -> Result<(), Failed> {
+    machine::install_what_is_missing(machine::FOR_TESTS)?;
+    let mut words = vec!["test", "--workspace", "--no-fail-fast", "--"];
+    words.extend(rest);
+    run::cargo(&words)
+}
+
+fn bench(rest: &[&str]) -> Result<(), Failed> {
+    machine::install_what_is_missing(machine::FOR_BENCH)?;
+    let programs = statically::build()?;
+    run::cargo(&["build", "--quiet", "--release", "--package", "runner-tests", "--bins"])?;
+    let folder = programs.to_string_lossy().into_owned();
+    let mut words = vec!["--programs", folder.as_str()];
+    words.extend(rest);
+    run::privileged("target/release/bench", &words)
+}

@@ -1,0 +1,112 @@
+//! `runner-entrypoint check`: what would happen, and what is wrong, without doing it.
+
+use std::{ffi::OsString, fmt::Write as _};
+
+use settings::Arguments;
+use supervise::records;
+
+use crate::{
+    CONFIG,
+    config::{Config, TABLE},
+    docker, effects, runner,
+};
+
+/// Prints the findings and returns the exit code of the worst.
+pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments) -> u8 {
+    let given: Vec<(String, bool)> = TABLE
+        .0
+        .iter()
+        .map(|setting| {
+            let set = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
+            (setting.name.to_owned(), set(setting.name) || setting.aliases.iter().any(|alias| set(alias)) || set(&setting.file_name()))
+        })
+        .collect();
+    let config = match Config::read(environment, arguments) {
+        Ok(config) => config,
+        Err(problems) => {
+            records::complain(&format!("runner-entrypoint: {problems}\n"));
+            return CONFIG;
+        }
+    };
+    let mut report = describe(&config, &given);
+    let findings = findings(&config);
+    let mut code = 0;
+    for finding in &findings {
+        let _ = match &finding.problem {
+            None => writeln!(report, "ok    {}", finding.what),
+            Some(problem) => writeln!(report, "FAIL  {}: {}", finding.what, problem.replace('\n', "\n      ")),
+        };
+        if finding.problem.is_some() && code == 0 {
+            code = finding.code;
+        }
+    }
+    records::answer(&report);
+    code
+}
+
+fn describe(config: &Config, given: &[(String, bool)]) -> String {
+    let mut text = String::new();
+    let registration = &config.registration;
+    let cache = config.cache.as_ref().map_or("none".to_owned(), |cache| {
+        format!("{} (restore {}, save {})", cache.remote.display(), seconds(cache.restore), seconds(cache.save))
+    });
+    let set: Vec<&str> = given.iter().filter(|(_, set)| *set).map(|(name, _)| name.as_str()).collect();
+    for (name, value) in [
+        ("target", registration.scope.to_string()),
+        ("API", registration.api.clone()),
+        ("labels", registration.labels.join(", ")),
+        ("group", registration.group.clone()),
+        ("runner", format!("{} as {}", config.runner.home.display(), config.runner.user.as_deref().unwrap_or("this user"))),
+        ("docker", config.docker.as_ref().map_or("none".to_owned(), |docker| docker.host.clone())),
+        ("tool cache", cache),
+        (
+            "stop",
+            format!(
+                "{} s: a job may run on for {:.1} s, then {:.1} s to cancel it, {:.1} s to save and deregister",
+                config.stop.total.as_secs(),
+                config.stop.drain.as_secs_f64(),
+                config.stop.cancel.as_secs_f64(),
+                config.stop.settle.as_secs_f64()
+            ),
+        ),
+        ("set", set.join(", ")),
+    ] {
+        let _ = writeln!(text, "{name:<12}{value}");
+    }
+    for warning in &config.warnings {
+        let _ = writeln!(text, "warn  {warning}");
+    }
+    text
+}
+
+fn seconds(span: Option<std::time::Duration>) -> String {
+    span.map_or("off".to_owned(), |span| format!("within {} s", span.as_secs()))
+}
+
+struct Finding {
+    what: String,
+    problem: Option<String>,
+    code: u8,
+}
+
+fn findings(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let problems = runner::problems(&config.runner);
+    let problem = (!problems.is_empty()).then(|| problems.join("\n"));
+    findings.push(Finding { what: "the runner can be started".to_owned(), problem, code: CONFIG });
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else { return findings };
+    if let Some(docker) = &config.docker {
+        let problem = runtime.block_on(docker::answers(&docker.host)).err();
+        findings.push(Finding { what: format!("docker answers at {}", docker.host), problem, code: 69 });
+    }
+    let asked = runtime.block_on(async {
+        let client = effects::client(config)?;
+        client.find_runner(&config.registration.scope, &crate::github::RunnerName::new("runner-entrypoint-check")).await
+    });
+    let (problem, code) = match asked {
+        Ok(_) => (None, 0),
+        Err(error) => (Some(error.to_string()), effects::ending(error.class()).code()),
+    };
+    findings.push(Finding { what: format!("GitHub lets us see the runners of {}", config.registration.scope), problem, code });
+    findings
+}

@@ -1,0 +1,274 @@
+//! GitHub's REST API as far as one runner needs it: register just in time, find, delete, and pay what a lost answer owes.
+//!
+//! Everything comes in as values: this file knows no setting, no environment variable, no lifecycle and no tool cache.
+//! The credential is a type that cannot be printed; text from the network is escaped and cut before it reaches a message.
+
+mod error;
+mod names;
+mod register;
+mod retry;
+mod scope;
+#[cfg(test)]
+mod stand_in;
+mod transport;
+mod wire;
+
+use std::fmt;
+
+use reqwest::{Method, Url};
+use serde::de::DeserializeOwned;
+
+pub(crate) use error::{CallError, Class, Fault};
+pub(crate) use names::{Names, RunnerName};
+pub(crate) use register::{Claim, Notice, Settled, Wish, register, settle};
+pub(crate) use retry::Policy;
+pub(crate) use scope::Scope;
+
+/// The group that every scope has and that its first runners are in. Repositories have no groups and take only this one.
+pub(crate) const DEFAULT_GROUP: u64 = 1;
+
+const PAGES_AT_MOST: usize = 110;
+
+/// A token for the API. It can be sent, not printed.
+#[derive(Clone)]
+pub(crate) struct Credential(String);
+
+impl Credential {
+    /// Wraps a token. Its length and form are not judged: GitHub changes both.
+    #[must_use]
+    pub(crate) fn new(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(not shown)")
+    }
+}
+
+/// The blob that makes a Listener this runner: whoever starts it first *is* the runner, so it cannot be printed either.
+#[derive(Clone)]
+pub(crate) struct Blob(String);
+
+impl Blob {
+    /// The base64 text for the one process that may have it.
+    #[must_use]
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({} bytes, not shown)", self.0.len())
+    }
+}
+
+/// GitHub's number of a runner, unique in its scope for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RunnerId(pub u64);
+
+impl fmt::Display for RunnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Proxies as the caller decided them; a URL may hold credentials, so this is never printed.
+#[derive(Clone, Default)]
+pub(crate) struct Proxies {
+    /// For `http://` addresses.
+    pub http: Option<String>,
+    /// For `https://` addresses.
+    pub https: Option<String>,
+    /// Hosts to reach directly, comma-separated, in the usual form of `no_proxy`.
+    pub except: Option<String>,
+}
+
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxies")
+            .field("http", &self.http.is_some())
+            .field("https", &self.https.is_some())
+            .field("except", &self.except)
+            .finish()
+    }
+}
+
+/// What a new runner is to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRunner<'a> {
+    /// Unique in the scope.
+    pub name: &'a RunnerName,
+    /// See [`Client::runner_group_id`].
+    pub group_id: u64,
+    /// 1 to 100; GitHub adds none of its own, not even `self-hosted`.
+    pub labels: &'a [String],
+    /// Relative to the runner's home, or absolute.
+    pub work_folder: &'a str,
+}
+
+/// A runner that exists and has not been started.
+#[derive(Debug, Clone)]
+pub(crate) struct Registered {
+    /// Its number.
+    pub id: RunnerId,
+    /// Its name as GitHub has it.
+    pub name: RunnerName,
+    /// What starts it.
+    pub blob: Blob,
+}
+
+/// What became of a wish to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    /// It existed and does no more.
+    Gone,
+    /// There was none.
+    AlreadyGone,
+    /// A job runs on it, or ran a moment ago; GitHub's words.
+    Busy(String),
+}
+
+/// A runner found by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its number.
+    pub id: RunnerId,
+    /// Whether a Listener is connected.
+    pub online: bool,
+    /// Whether a job runs on it.
+    pub busy: bool,
+}
+
+/// A connection to one API with one credential. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    api: Url,
+    credential: Credential,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("api", &self.api.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client for the API at `api` (`https://api.github.com`, `https://HOST/api/v3`, or plain http for a server on
+    /// loopback). TLS trusts what the image trusts; plain http works in an image without any certificate.
+    ///
+    /// # Errors
+    /// A [`Fault::Setup`]: `api` or a proxy is no address, or the image has no CA certificates.
+    pub(crate) fn new(api: &str, credential: Credential, proxies: &Proxies) -> Result<Self, CallError> {
+        const CALL: &str = "prepare the connection to the GitHub API";
+        let wrong_address = |cause: &dyn fmt::Display| {
+            CallError::setup(CALL, format!("\"{}\" is not the address of an API: {cause}", wire::printable(api)))
+        };
+        let api = Url::parse(api.trim_end_matches('/')).map_err(|cause| wrong_address(&cause))?;
+        if !matches!(api.scheme(), "http" | "https") || !api.has_host() {
+            return Err(wrong_address(&"it must begin with https:// and name a host"));
+        }
+        if !api.username().is_empty() || api.password().is_some() || api.query().is_some() {
+            return Err(CallError::setup(CALL, "the address of the API must not hold a user, a password or a query"));
+        }
+
+        let http = transport::connection(CALL, &api, proxies)?;
+        Ok(Self { http, api, credential })
+    }
+
+    /// Registers a runner for one job. **Not idempotent**: after an error for which the outcome is unknown the runner may
+    /// exist; [`register`] deals with that.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub(crate) async fn generate_jitconfig(&self, scope: &Scope, new: NewRunner<'_>) -> Result<Registered, CallError> {
+        let call = format!("register runner {} for {scope}", new.name);
+        let body =
+            wire::JitRequest { name: new.name.as_str(), runner_group_id: new.group_id, labels: new.labels, work_folder: new.work_folder };
+        let url = self.url(scope, "/actions/runners/generate-jitconfig");
+        let wrong = |fault| CallError::new(&call, scope, fault);
+        let answer = self.call(Method::POST, url, Some(&body)).await.map_err(wrong)?;
+        let made: wire::JitAnswer = answer.parsed().map_err(wrong)?;
+        if made.encoded_jit_config.is_empty() {
+            return Err(wrong(Fault::Garbled { status: answer.status, message: "the JIT configuration is empty".into() }));
+        }
+        Ok(Registered {
+            id: RunnerId(made.runner.id),
+            name: RunnerName::from_github(made.runner.name),
+            blob: Blob(made.encoded_jit_config),
+        })
+    }
+
+    /// Deletes a runner, which GitHub refuses while a job is on it: that makes this the one safe way to find out whether
+    /// a job was just assigned.
+    ///
+    /// # Errors
+    /// Any [`Fault`] but `NotFound`, which is [`Deleted::AlreadyGone`].
+    pub(crate) async fn delete_runner(&self, scope: &Scope, id: RunnerId) -> Result<Deleted, CallError> {
+        let call = format!("delete runner {id} of {scope}");
+        let url = self.url(scope, &format!("/actions/runners/{id}"));
+        match self.call(Method::DELETE, url, None::<&()>).await {
+            Ok(_) => Ok(Deleted::Gone),
+            Err(Fault::NotFound(_)) => Ok(Deleted::AlreadyGone),
+            Err(Fault::Invalid { status: 422, message }) => Ok(Deleted::Busy(message)),
+            Err(fault) => Err(CallError::new(call, scope, fault)),
+        }
+    }
+
+    /// Looks a runner up by its exact name.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub(crate) async fn find_runner(&self, scope: &Scope, name: &RunnerName) -> Result<Option<Found>, CallError> {
+        let call = format!("look for runner {name} of {scope}");
+        let first = self.url(scope, &format!("/actions/runners?per_page=100&name={}", scope::encoded(name.as_str())));
+        // A server that does not know the filter sends all runners, so pages are walked and names compared here too.
+        self.first_on_pages(first, |page: wire::RunnerPage| page.runners.into_iter().find(|runner| runner.name == name.as_str()))
+            .await
+            .map(|runner| runner.map(|runner| Found { id: RunnerId(runner.id), online: runner.status == "online", busy: runner.busy }))
+            .map_err(|fault| CallError::new(call, scope, fault))
+    }
+
+    /// The number of a runner group. A repository has only group 1, and `Default` is group 1 everywhere: neither costs a
+    /// call. Names are compared without regard to case.
+    ///
+    /// # Errors
+    /// [`Fault::NoSuchGroup`], or any other.
+    pub(crate) async fn runner_group_id(&self, scope: &Scope, name: &str) -> Result<u64, CallError> {
+        if matches!(scope, Scope::Repo { .. }) || name.eq_ignore_ascii_case("default") {
+            return Ok(DEFAULT_GROUP);
+        }
+        let call = format!("look for runner group \"{}\" of {scope}", wire::printable(name));
+        let first = self.url(scope, "/actions/runner-groups?per_page=100");
+        let wanted = name.to_lowercase();
+        self.first_on_pages(first, |page: wire::GroupPage| {
+            page.runner_groups.into_iter().find(|group| group.name.to_lowercase() == wanted).map(|group| group.id)
+        })
+        .await
+        .and_then(|id| id.ok_or_else(|| Fault::NoSuchGroup(wire::printable(name))))
+        .map_err(|fault| CallError::new(call, scope, fault))
+    }
+
+    /// Walks a paged list until `pick` finds something.
+    async fn first_on_pages<P: DeserializeOwned, T>(&self, first: String, pick: impl Fn(P) -> Option<T>) -> Result<Option<T>, Fault> {
+        let mut url = first;
+        for _ in 0..PAGES_AT_MOST {
+            let answer = self.call(Method::GET, url, None::<&()>).await?;
+            if let Some(found) = pick(answer.parsed()?) {
+                return Ok(Some(found));
+            }
+            match wire::next_page(&answer.headers) {
+                None => return Ok(None),
+                Some(next) => url = next.to_owned(),
+            }
+        }
+        Err(Fault::Garbled { status: 200, message: "the list has no end".into() })
+    }
+
+    fn url(&self, scope: &Scope, rest: &str) -> String {
+        format!("{}{}{rest}", self.api.as_str().trim_end_matches('/'), scope.path())
+    }
+}

@@ -1,0 +1,123 @@
+//! The end of a life: the cache is saved and the registration removed, side by side, within what is left of the time.
+
+use supervise::{Action, ChildEnd, Level, Signal, Target};
+
+use super::{Actions, Job, JobState, Lifecycle, Obligation, Phase, Removal, Role, Timer};
+use crate::stages::{AFTER_KILL, BUSY_RETRY, DEREGISTER, Ending};
+
+impl Lifecycle {
+    /// Nothing of the job lives any more.
+    pub(super) fn settle(&mut self) -> Actions {
+        let save = self.plan.save.filter(|_| self.owed.contains(&Obligation::SaveCache));
+        let registration = self.registration();
+        let phase = Phase::Settling { saving: save.is_some(), deregistering: registration.is_some() };
+        let mut actions = vec![Action::Disarm(Timer::Leftovers), Action::Disarm(Timer::AfterKill), self.enter(phase)];
+        let limit = |budget| if self.stopping { self.plan.stop.settle.min(budget) } else { budget };
+        if let Some(budget) = save {
+            actions.extend([Action::Arm(Timer::Save, limit(budget)), Action::Spawn(Role::Save)]);
+        }
+        if let Some(registration) = registration {
+            actions.extend([Action::Arm(Timer::Deregister, limit(DEREGISTER)), Action::Run(Job::Deregister(registration))]);
+        }
+        actions.extend(self.finish_if_settled());
+        actions
+    }
+
+    pub(super) fn saved(&mut self, end: ChildEnd) -> Actions {
+        let Phase::Settling { saving, .. } = &mut self.phase else { return vec![] };
+        *saving = false;
+        self.owed.retain(|owed| *owed != Obligation::SaveCache);
+        let mut actions = vec![Action::Disarm(Timer::Save), Action::Disarm(Timer::AfterKill)];
+        if end != ChildEnd::Code(0) {
+            actions.push(Action::Say(Level::Warn, format!("the tool cache was not saved as a whole ({end}); what was published is whole")));
+        }
+        actions.push(self.publish());
+        actions.extend(self.finish_if_settled());
+        actions
+    }
+
+    pub(super) fn deregistered(&mut self, removal: Removal) -> Actions {
+        let Phase::Settling { deregistering: true, .. } = self.phase else { return vec![] };
+        match removal {
+            Removal::Gone => {
+                if let Some(registration) = self.registration() {
+                    self.paid(&registration);
+                }
+                let mut actions = vec![Action::Say(Level::Info, "registration removed".to_owned())];
+                match self.registration() {
+                    // A request that failed before the one that succeeded may have made one too.
+                    Some(next) => actions.extend([self.publish(), Action::Run(Job::Deregister(next))]),
+                    None => {
+                        if let Phase::Settling { deregistering, .. } = &mut self.phase {
+                            *deregistering = false;
+                        }
+                        actions.extend([Action::Disarm(Timer::Deregister), self.publish()]);
+                        actions.extend(self.finish_if_settled());
+                    }
+                }
+                actions
+            }
+            Removal::Busy => vec![Action::Arm(Timer::Retry, BUSY_RETRY)],
+            Removal::Failed(why) => {
+                vec![
+                    Action::Say(Level::Warn, format!("the registration could not be removed: {why}")),
+                    Action::Arm(Timer::Retry, BUSY_RETRY),
+                ]
+            }
+        }
+    }
+
+    pub(super) fn settling_expired(&mut self, timer: Timer) -> Actions {
+        let Phase::Settling { saving, deregistering } = &mut self.phase else { return vec![] };
+        match timer {
+            Timer::Save if *saving => vec![
+                Action::Say(Level::Warn, "the tool cache was not saved in time; what was published is whole".to_owned()),
+                Action::Signal(Target::Group(Role::Save), Signal::KILL),
+                Action::Arm(Timer::AfterKill, AFTER_KILL),
+            ],
+            // It hangs in the kernel, on a mount that does not answer: nobody waits for it.
+            Timer::AfterKill if *saving => {
+                *saving = false;
+                self.finish_if_settled()
+            }
+            Timer::Retry if *deregistering => {
+                self.registration().map(|registration| Action::Run(Job::Deregister(registration))).into_iter().collect()
+            }
+            Timer::Deregister if *deregistering => {
+                *deregistering = false;
+                let mut actions: Actions =
+                    self.registration().map(|registration| Action::Abandon(Job::Deregister(registration))).into_iter().collect();
+                actions.push(Action::Disarm(Timer::Retry));
+                actions.extend(self.finish_if_settled());
+                actions
+            }
+            _ => vec![],
+        }
+    }
+
+    fn finish_if_settled(&mut self) -> Actions {
+        match self.phase {
+            Phase::Settling { saving: false, deregistering: false } => self.finish(),
+            _ => vec![],
+        }
+    }
+
+    /// The last words: what could not be undone is said, because somebody must do it by hand.
+    pub(super) fn finish(&mut self) -> Actions {
+        let mut actions: Actions = self
+            .owed
+            .iter()
+            .rev()
+            .map(|owed| match owed {
+                Obligation::Deregister(_) => Action::Say(
+                    Level::Error,
+                    format!("left undone: {owed}\nhint: GitHub removes an ephemeral runner that does not connect after a day; by hand: Settings, Actions, Runners"),
+                ),
+                Obligation::SaveCache => Action::Say(Level::Warn, format!("left undone: {owed}")),
+            })
+            .collect();
+        let ending = self.ending.unwrap_or(if self.job == JobState::Running { Ending::JobCut } else { Ending::Intended });
+        actions.extend([self.enter(Phase::Done), Action::Exit(ending.code())]);
+        actions
+    }
+}

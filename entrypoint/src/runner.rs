@@ -1,0 +1,242 @@
+//! The runner program: how it is started, what its lines mean, whether it is there. Knows no GitHub API and no cache.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{Uid, User};
+use settings::Secret;
+use supervise::{Identity, Output, Program};
+
+use crate::{
+    config::{Runner, RunnerCommand},
+    lifecycle::Note,
+};
+
+/// What the Listener reads as `--jitconfig` and takes out of its environment (actions/runner `CommandSettings.cs`). Never an
+/// argument: a command line can be read by every process of the container.
+const JIT_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_JITCONFIG";
+
+const LISTENER: &str = "bin/Runner.Listener";
+const RUN_SH: &str = "run.sh";
+
+/// The runner's program, with an environment made from nothing.
+pub(crate) fn program(runner: &Runner, jit_config: &Secret, identity: Option<&User>, docker_group: Option<u32>) -> Program {
+    let mut environment: BTreeMap<OsString, OsString> = runner.environment.iter().cloned().collect();
+    environment.entry("PATH".into()).or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
+    let (home, name) = identity.map_or_else(|| own_home(&runner.home), |user| (user.dir.clone(), user.name.clone()));
+    for (name, value) in [
+        ("HOME", home.into_os_string()),
+        ("USER", name.into()),
+        // Tools find the cache under either name, and an action that sees two different places installs into one and looks in the other.
+        ("RUNNER_TOOL_CACHE", runner.tool_cache.clone().into_os_string()),
+        ("AGENT_TOOLSDIRECTORY", runner.tool_cache.clone().into_os_string()),
+        // Otherwise "your version is too old" looks like any other error (actions/runner `Constants.cs`).
+        ("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE", "1".into()),
+        (JIT_VARIABLE, jit_config.expose().into()),
+    ] {
+        environment.insert(name.into(), value);
+    }
+    if runner.user.is_none() && Uid::effective().is_root() {
+        environment.insert("RUNNER_ALLOW_RUNASROOT".into(), "1".into());
+    }
+    let (file, arguments) = match found(runner) {
+        Some(Found::RunSh) => (runner.home.join(RUN_SH), vec![]),
+        _ => (runner.home.join(LISTENER), vec!["run".into()]),
+    };
+    Program {
+        file: file.into_os_string(),
+        arguments,
+        environment: Some(environment),
+        directory: Some(runner.home.clone()),
+        identity: identity.map(|user| identity_of(user, docker_group)),
+        output: Output::Lines("runner"),
+    }
+}
+
+/// The user's own groups are not asked for: the image decides them by name, the socket's owner decides by number, and only the number
+/// is true inside this container.
+pub(crate) fn identity_of(user: &User, docker_group: Option<u32>) -> Identity {
+    let mut groups = vec![user.gid.as_raw()];
+    groups.extend(docker_group.filter(|&gid| gid != user.gid.as_raw()));
+    Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups }
+}
+
+fn own_home(fallback: &Path) -> (PathBuf, String) {
+    match User::from_uid(Uid::effective()) {
+        Ok(Some(user)) => (user.dir, user.name),
+        _ => (fallback.to_owned(), Uid::effective().to_string()),
+    }
+}
+
+/// Which program is there to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// `bin/Runner.Listener`.
+    Listener,
+    /// `run.sh`.
+    RunSh,
+}
+
+/// The program that the settings ask for, if it is there.
+pub(crate) fn found(runner: &Runner) -> Option<Found> {
+    let executable =
+        |name: &str| runner.home.join(name).metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let listener = || executable(LISTENER).then_some(Found::Listener);
+    let run_sh = || executable(RUN_SH).then_some(Found::RunSh);
+    match runner.command {
+        RunnerCommand::Auto => listener().or_else(run_sh),
+        RunnerCommand::Listener => listener(),
+        RunnerCommand::RunSh => run_sh(),
+    }
+}
+
+/// Everything that would keep the runner from starting, as `setting: what` with a hint on the next line.
+pub(crate) fn problems(runner: &Runner) -> Vec<String> {
+    let mut problems = Vec::new();
+    let home = runner.home.display();
+    if found(runner).is_none() {
+        let wanted = match runner.command {
+            RunnerCommand::Auto => "neither bin/Runner.Listener nor run.sh",
+            RunnerCommand::Listener => "no bin/Runner.Listener",
+            RunnerCommand::RunSh => "no run.sh",
+        };
+        problems.push(format!("RUNNER_HOME: {home} has {wanted} that can be executed\n  hint: unpack the actions/runner release there, or set RUNNER_HOME to where it is"));
+    }
+    match user(runner) {
+        Err(problem) => problems.push(problem),
+        Ok(user) => {
+            let uid = user.map_or_else(Uid::effective, |user| user.uid);
+            // The Listener writes its registration and its logs into its own folder.
+            if let Ok(folder) = runner.home.metadata()
+                && !uid.is_root()
+                && folder.uid() != uid.as_raw()
+                && folder.permissions().mode() & 0o022 == 0
+            {
+                problems.push(format!("RUNNER_HOME: {home} cannot be written by user id {uid}\n  hint: chown it in the image; the runner keeps its registration there"));
+            }
+        }
+    }
+    problems
+}
+
+/// Whom the runner runs as; `None` is as this program does.
+pub(crate) fn user(runner: &Runner) -> Result<Option<User>, String> {
+    let Some(name) = runner.user.as_deref().filter(|_| Uid::effective().is_root()) else { return Ok(None) };
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(Some(user)),
+        Ok(None) => Err(format!(
+            "RUNNER_USER: there is no user `{name}` in this image\n  hint: create it, name another one, or set RUN_AS_ROOT=yes"
+        )),
+        Err(error) => Err(format!("RUNNER_USER: user `{name}` cannot be looked up: {error}")),
+    }
+}
+
+/// The group that owns docker's socket.
+pub(crate) fn socket_group(docker_host: &str) -> Option<u32> {
+    Path::new(docker_host.strip_prefix("unix://")?).metadata().ok().map(|socket| socket.gid())
+}
+
+/// What a line of the runner means. The Listener's lines begin with the UTC time and `Z: `.
+pub(crate) fn note(line: &str) -> Option<Note> {
+    if let Some((_, said)) = line.split_once("Z: ") {
+        if said.starts_with("Listening for Jobs") {
+            return Some(Note::Listening);
+        }
+        if let Some(job) = said.strip_prefix("Running job: ") {
+            return Some(Note::JobStarted(job.to_owned()));
+        }
+        if let Some((job, result)) = said.strip_prefix("Job ").and_then(|rest| rest.rsplit_once(" completed with result: ")) {
+            return Some(Note::JobCompleted { job: job.to_owned(), result: result.to_owned() });
+        }
+    }
+    helper_line(line).map(Note::ListenerEnded)
+}
+
+/// The lines with which `run-helper.sh` tells how its Listener ended (actions/runner `run-helper.sh.template`).
+fn helper_line(line: &str) -> Option<u8> {
+    if let Some(code) = line.strip_prefix("Exiting with unknown error code: ") {
+        return code.trim().parse().ok();
+    }
+    let said = line.strip_prefix("Runner listener exit ")?;
+    match said {
+        said if said.starts_with("with 0 return code") => Some(0),
+        said if said.starts_with("with terminated error") => Some(1),
+        said if said.starts_with("with Session Conflict error") => Some(5),
+        said if said.starts_with("with deprecated version") => Some(7),
+        // After a retryable error and after an update the script starts the Listener again by itself.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_a_life_are_understood() {
+        let job = |name: &str| name.to_owned();
+        for (line, expected) in [
+            ("2026-11-21 12:00:00Z: Listening for Jobs", Some(Note::Listening)),
+            ("2026-11-21 12:00:01Z: Running job: build (x64)", Some(Note::JobStarted(job("build (x64)")))),
+            (
+                "2026-11-21 12:00:02Z: Job build completed with result: x completed with result: Failed",
+                Some(Note::JobCompleted { job: job("build completed with result: x"), result: job("Failed") }),
+            ),
+            ("Listening for Jobs", None),
+            ("√ Connected to GitHub", None),
+            ("Runner listener exit with 0 return code, stop the service, no retry needed.", Some(Note::ListenerEnded(0))),
+            ("Runner listener exit with terminated error, stop the service, no retry needed.", Some(Note::ListenerEnded(1))),
+            ("Runner listener exit with retryable error, re-launch runner in 5 seconds.", None),
+            ("Runner listener exit because of updating, re-launch runner after successful update", None),
+            ("Runner listener exit with Session Conflict error, stop the service, no retry needed.", Some(Note::ListenerEnded(5))),
+            ("Runner listener exit with deprecated version exit code: 7", Some(Note::ListenerEnded(7))),
+            ("Exiting with unknown error code: 137", Some(Note::ListenerEnded(137))),
+        ] {
+            assert_eq!(note(line), expected, "{line}");
+        }
+    }
+
+    fn runner(home: &Path, command: RunnerCommand) -> Runner {
+        Runner {
+            home: home.to_owned(),
+            command,
+            user: None,
+            environment: vec![("PATH".into(), "/bin".into())],
+            tool_cache: "/opt/hostedtoolcache".into(),
+        }
+    }
+
+    fn executable(path: &Path) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn the_listener_itself_is_preferred_because_run_sh_hides_its_exit_code() {
+        let home = tempfile::tempdir().unwrap();
+        let auto = runner(home.path(), RunnerCommand::Auto);
+        assert_eq!(found(&auto), None);
+        assert!(problems(&auto)[0].contains("neither bin/Runner.Listener nor run.sh"));
+        executable(&home.path().join(RUN_SH));
+        assert_eq!(found(&auto), Some(Found::RunSh));
+        executable(&home.path().join(LISTENER));
+        assert_eq!(found(&auto), Some(Found::Listener));
+        assert_eq!(found(&runner(home.path(), RunnerCommand::RunSh)), Some(Found::RunSh));
+    }
+
+    #[test]
+    fn the_registration_reaches_the_runner_by_its_environment_alone() {
+        let home = tempfile::tempdir().unwrap();
+        executable(&home.path().join(LISTENER));
+        let program = program(&runner(home.path(), RunnerCommand::Auto), &Secret::new("blob"), None, None);
+        assert_eq!(program.arguments, ["run"]);
+        let environment = program.environment.unwrap();
+        assert_eq!(environment[&OsString::from(JIT_VARIABLE)], "blob");
+        assert_eq!(environment[&OsString::from("RUNNER_TOOL_CACHE")], environment[&OsString::from("AGENT_TOOLSDIRECTORY")]);
+    }
+}

@@ -1,0 +1,256 @@
+//! What GitHub answers: the rules of its REST API for self-hosted runners, as far as they are known.
+//!
+//! Owns status codes, messages and shapes; must not know how answers get lost or late.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::blob::{self, random_text};
+use super::route::Scope;
+use super::rules::Group;
+use super::server::Asked;
+use super::world::{Runner, World};
+use super::{Route, Token};
+
+/// Longest runner name GitHub takes.
+const NAME_LIMIT: usize = 64;
+/// API versions the service knows.
+const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
+/// Calls of an hour.
+const CALL_LIMIT: u64 = 5_000;
+/// Life of registration and remove tokens.
+const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
+
+/// An answer before it becomes HTTP.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: None }
+    }
+
+    pub(super) fn json(status: u16, body: &Value) -> Self {
+        Self { status, headers: Vec::new(), body: Some(body.to_string()) }
+    }
+
+    fn problem(status: u16, message: &str) -> Self {
+        let body = json!({"message": message, "documentation_url": "https://docs.github.com/rest/actions/self-hosted-runners", "status": status.to_string()});
+        Self::json(status, &body)
+    }
+
+    fn not_found() -> Self {
+        Self::problem(404, "Not Found")
+    }
+}
+
+/// Puts the rate limit's numbers on an answer, unless a script put its own.
+pub(super) fn add_limits(world: &mut World, answer: &mut Answer) {
+    world.calls += 1;
+    let reset = seconds_since_epoch(SystemTime::now() + TOKEN_LIFE);
+    let own = [
+        ("x-ratelimit-limit", CALL_LIMIT.to_string()),
+        ("x-ratelimit-remaining", CALL_LIMIT.saturating_sub(world.calls).to_string()),
+        ("x-ratelimit-used", world.calls.to_string()),
+        ("x-ratelimit-reset", reset.to_string()),
+        ("x-ratelimit-resource", "core".to_owned()),
+    ];
+    for (name, value) in own {
+        if !answer.headers.iter().any(|(present, _)| present.eq_ignore_ascii_case(name)) {
+            answer.headers.push((name.into(), value));
+        }
+    }
+}
+
+/// The answer to anything but a runner's own calls.
+pub(super) fn answer(world: &mut World, asked: &Asked, root: &str, api: &str) -> Answer {
+    let Some(scope) = asked.place.scope.clone() else { return Answer::not_found() };
+    if asked.seen.header("user-agent").is_none() {
+        return Answer::problem(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header");
+    }
+    if asked.seen.header("x-github-api-version").is_some_and(|version| !VERSIONS.contains(&version)) {
+        return Answer::problem(400, "The requested API version is not supported");
+    }
+    if let Err(refusal) = authorise(world, asked, &scope) {
+        return refusal;
+    }
+    match asked.place.route {
+        Route::GenerateJit => generate_jit(world, asked, scope, root).unwrap_or_else(|refusal| refusal),
+        Route::RegistrationToken | Route::RemoveToken => {
+            let expires = humantime::format_rfc3339_seconds(SystemTime::now() + TOKEN_LIFE).to_string();
+            Answer::json(201, &json!({"token": random_text(29), "expires_at": expires}))
+        }
+        Route::ListRunners => list_runners(world, asked, &scope, api),
+        Route::GetRunner => find(world, asked, &scope).map_or_else(Answer::not_found, |runner| Answer::json(200, &show(runner))),
+        Route::DeleteRunner => delete(world, asked, &scope),
+        Route::ListGroups => list_groups(world, asked, &scope, api),
+        Route::Connect | Route::Poll | Route::Done | Route::Disconnect | Route::Unknown => Answer::not_found(),
+    }
+}
+
+fn authorise(world: &World, asked: &Asked, scope: &Scope) -> Result<(), Answer> {
+    let given = asked.seen.header("authorization").and_then(|value| value.split_once(' '));
+    let token: Option<&Token> = given
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"))
+        .and_then(|(_, secret)| world.rules.tokens.iter().find(|token| token.secret == secret));
+    let token = token.ok_or_else(|| Answer::problem(401, "Bad credentials"))?;
+    if !token.accounts.iter().any(|account| account.eq_ignore_ascii_case(scope.account())) {
+        return Err(Answer::not_found());
+    }
+    if !token.permitted {
+        let mut refusal = Answer::problem(403, "Resource not accessible by personal access token");
+        let wanted = if matches!(scope, Scope::Repo { .. }) { "administration=write" } else { "organization_self_hosted_runners=write" };
+        refusal.headers.push(("x-accepted-github-permissions".into(), wanted.into()));
+        return Err(refusal);
+    }
+    Ok(())
+}
+
+fn generate_jit(world: &mut World, asked: &Asked, scope: Scope, root: &str) -> Result<Answer, Answer> {
+    let invalid = |why: String| Answer::problem(422, &format!("Invalid input: {why}"));
+    if !asked.seen.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
+        return Err(invalid("the body must be application/json".into()));
+    }
+    let body: Value = serde_json::from_str(&asked.seen.body).map_err(|_| Answer::problem(400, "Problems parsing JSON"))?;
+    for key in ["name", "runner_group_id", "labels"] {
+        if body.get(key).is_none() {
+            return Err(invalid(format!("object is missing required key: {key}")));
+        }
+    }
+    let name = body["name"].as_str().ok_or_else(|| invalid("name must be a string".into()))?;
+    let group = body["runner_group_id"].as_u64().ok_or_else(|| invalid("runner_group_id must be an integer".into()))?;
+    let labels = body["labels"].as_array().ok_or_else(|| invalid("labels must be an array".into()))?;
+    let labels: Option<Vec<String>> = labels.iter().map(|label| label.as_str().map(str::to_lowercase)).collect();
+    let labels = labels.ok_or_else(|| invalid("labels must be strings".into()))?;
+    let work_folder = body.get("work_folder").map_or(Some("_work"), Value::as_str);
+    let work_folder = work_folder.ok_or_else(|| invalid("work_folder must be a string".into()))?;
+    if labels.is_empty() || labels.len() > 100 {
+        return Err(invalid("labels must have 1 to 100 items".into()));
+    }
+    if labels.iter().any(|label| label.is_empty() || label.chars().count() > 256) {
+        return Err(invalid("a label must have 1 to 256 characters".into()));
+    }
+    if name.is_empty() || name.chars().count() > NAME_LIMIT {
+        return Err(invalid(format!("name must have 1 to {NAME_LIMIT} characters")));
+    }
+    match world.rules.groups.iter().find(|known| known.id == group) {
+        None => return Err(Answer::not_found()),
+        Some(Group { ours: false, .. }) => return Err(Answer::problem(403, "Resource not accessible by integration")),
+        Some(_) => {}
+    }
+    let siblings: Vec<&Runner> = world.runners.iter().filter(|runner| runner.scope == scope).collect();
+    if siblings.iter().any(|runner| runner.name.eq_ignore_ascii_case(name)) {
+        return Err(Answer::problem(409, "Already exists - A runner with the name *** already exists."));
+    }
+    let limit = world.rules.group_limit;
+    if siblings.iter().filter(|runner| runner.group == group).count() >= limit {
+        return Err(Answer::problem(422, &format!("Invalid Argument - Runner group {group} has reached max limit of {limit} runners.")));
+    }
+    let runner = world.register(scope, name, group, labels);
+    let facts = blob::Facts { id: runner.id, name, group, work_folder, server: root, session_secret: &runner.session_secret };
+    Ok(Answer::json(201, &json!({"runner": show(&runner), "encoded_jit_config": blob::encode(&facts)})))
+}
+
+fn find<'a>(world: &'a World, asked: &Asked, scope: &Scope) -> Option<&'a Runner> {
+    world.runners.iter().find(|runner| Some(runner.id) == asked.place.id && runner.scope == *scope)
+}
+
+fn delete(world: &mut World, asked: &Asked, scope: &Scope) -> Answer {
+    let Some(runner) = find(world, asked, scope) else { return Answer::not_found() };
+    if runner.busy {
+        let message = format!("Bad request - Runner \"{}\" is currently running a job and cannot be deleted.", runner.name);
+        return Answer::problem(422, &message);
+    }
+    let id = runner.id;
+    world.runners.retain(|runner| runner.id != id);
+    Answer::empty(204)
+}
+
+fn list_runners(world: &World, asked: &Asked, scope: &Scope, api: &str) -> Answer {
+    let name = query(&asked.seen.path, "name");
+    let found = world.runners.iter().filter(|runner| runner.scope == *scope);
+    let found = found.filter(|runner| name.as_ref().is_none_or(|name| runner.name == *name));
+    page(asked, "runners", &found.map(show).collect::<Vec<_>>(), api)
+}
+
+fn list_groups(world: &World, asked: &Asked, scope: &Scope, api: &str) -> Answer {
+    let groups = world.rules.groups.iter().filter(|group| group.ours);
+    let shown = groups.map(|group| {
+        let runners = format!("{api}{}/actions/runner-groups/{}/runners", scope.path(), group.id);
+        json!({"id": group.id, "name": group.name, "visibility": "all", "default": group.id == 1, "inherited": false,
+               "allows_public_repositories": false, "restricted_to_workflows": false, "selected_workflows": [], "runners_url": runners})
+    });
+    page(asked, "runner_groups", &shown.collect::<Vec<_>>(), api)
+}
+
+fn page(asked: &Asked, key: &str, all: &[Value], api: &str) -> Answer {
+    let number = |name: &str, default: usize| query(&asked.seen.path, name).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let per_page = number("per_page", 30).clamp(1, 100);
+    let current = number("page", 1).max(1);
+    let last = all.len().div_ceil(per_page).max(1);
+    let items: Vec<&Value> = all.iter().skip((current - 1) * per_page).take(per_page).collect();
+    let mut body = json!({"total_count": all.len()});
+    body[key] = json!(items);
+    let mut answer = Answer::json(200, &body);
+    let base = asked.seen.path.split('?').next().unwrap_or_default();
+    // The prefix is already part of the path that was asked for.
+    let host = api.split("/api/v3").next().unwrap_or(api);
+    let link = |to: usize, rel: &str| format!("<{host}{base}?per_page={per_page}&page={to}>; rel=\"{rel}\"");
+    let mut links = Vec::new();
+    if current > 1 {
+        links.push(link(current - 1, "prev"));
+        links.push(link(1, "first"));
+    }
+    if current < last {
+        links.push(link(current + 1, "next"));
+        links.push(link(last, "last"));
+    }
+    if !links.is_empty() {
+        answer.headers.push(("link".into(), links.join(", ")));
+    }
+    answer
+}
+
+fn show(runner: &Runner) -> Value {
+    let labels: Vec<Value> = runner.labels.iter().map(|name| json!({"id": 0, "name": name, "type": "custom"})).collect();
+    json!({
+        "id": runner.id,
+        "name": runner.name,
+        "os": if runner.version.is_some() { "linux" } else { "unknown" },
+        "status": if runner.online { "online" } else { "offline" },
+        "busy": runner.busy,
+        "labels": labels,
+        "runner_group_id": runner.group,
+        "ephemeral": true,
+        "version": runner.version,
+    })
+}
+
+/// A query parameter, percent-decoded.
+fn query(path: &str, name: &str) -> Option<String> {
+    let (_, query) = path.split_once('?')?;
+    let value = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let pair: Vec<u8> = rest.by_ref().take(2).collect();
+                let digits = String::from_utf8(pair).ok()?;
+                bytes.push(u8::from_str_radix(&digits, 16).ok()?);
+            }
+            b'+' => bytes.push(b' '),
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn seconds_since_epoch(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

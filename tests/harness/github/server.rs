@@ -1,0 +1,218 @@
+//! The thread that serves: takes a request, writes it down, performs its step, answers.
+//!
+//! Owns runtime, locks and waking; must not know what a right answer is.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use tokio::sync::Notify;
+
+use super::rest::{self, Answer};
+use super::route::{Place, place};
+use super::script::{Act, Fate};
+use super::wire::{Breakable, Breaker};
+use super::world::World;
+use super::{Route, Rules, Seen, Step, runner_side};
+
+/// The largest body anybody sends us.
+const BODY_LIMIT: usize = 4 << 20;
+
+/// A waiter looks again after this time even when nobody wakes it: expiry has no event.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    world: Mutex<World>,
+    changed: Condvar,
+    wake: Notify,
+    address: SocketAddr,
+    prefix: &'static str,
+    started: Instant,
+}
+
+/// One request, read whole.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) place: Place,
+    pub(super) seen: Seen,
+}
+
+impl Shared {
+    /// The address without the API's prefix: what a runner talks to.
+    pub(super) fn root_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn api_url(&self) -> String {
+        format!("http://{}{}", self.address, self.prefix)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.expire(Instant::now());
+        world
+    }
+
+    /// Acts on the world and wakes everybody who waits for a change.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        let result = act(&mut self.lock());
+        self.changed.notify_all();
+        self.wake.notify_waiters();
+        result
+    }
+
+    /// Blocks a test until something changed or `limit` passed.
+    pub(super) fn wait_for_change(&self, limit: Duration) {
+        drop(self.changed.wait_timeout(self.lock(), limit));
+    }
+
+    /// Waits, in a handler, until `look` gives a value. `look` may change the world when it gives one.
+    pub(super) async fn until<T>(&self, mut look: impl FnMut(&mut World) -> Option<T>) -> T {
+        loop {
+            let woken = self.wake.notified();
+            let found = look(&mut self.lock());
+            if let Some(found) = found {
+                self.with(|_| ());
+                return found;
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, woken).await;
+        }
+    }
+
+    async fn pass_gate(&self, name: &str) {
+        self.with(|world| world.gates.entry(name.to_owned()).or_default().reached += 1);
+        self.until(|world| (world.stopping || world.gates.get(name).is_some_and(|gate| gate.open)).then_some(())).await;
+    }
+
+    async fn real(&self, asked: &Asked) -> Answer {
+        match asked.place.route {
+            Route::Poll => runner_side::poll(self, asked).await,
+            Route::Connect => self.with(|world| runner_side::connect(world, asked)),
+            Route::Done => self.with(|world| runner_side::done(world, asked)),
+            Route::Disconnect => self.with(|world| runner_side::disconnect(world, asked)),
+            _ => self.with(|world| rest::answer(world, asked, &self.root_url(), &self.api_url())),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) shared: Arc<Shared>,
+    stop: Arc<Notify>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(super) fn start(rules: Rules, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a loopback port is free");
+        listener.set_nonblocking(true).expect("a listener can be made non-blocking");
+        let shared = Arc::new(Shared {
+            address: listener.local_addr().expect("a bound listener has an address"),
+            prefix: rules.prefix.text(),
+            world: Mutex::new(World::new(rules)),
+            changed: Condvar::new(),
+            wake: Notify::new(),
+            started: Instant::now(),
+        });
+        let stop = Arc::new(Notify::new());
+        let (app, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+            runtime.block_on(async {
+                let listener = Breakable(tokio::net::TcpListener::from_std(listener).expect("the listener is non-blocking"));
+                let app = Router::new().fallback(handle).with_state(app).into_make_service_with_connect_info::<Breaker>();
+                tokio::select! {
+                    served = axum::serve(listener, app) => served.expect("serving never fails"),
+                    () = stopped.notified() => {}
+                }
+            });
+            runtime.shutdown_background();
+        });
+        Self { shared, stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.with(|world| world.stopping = true);
+        self.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(breaker): ConnectInfo<Breaker>, request: Request) -> Response {
+    let asked = read(&shared, request).await;
+    let index = shared.with(|world| {
+        world.log.push(asked.seen.clone());
+        world.log.len() - 1
+    });
+    let step = shared.with(|world| world.scripts.get_mut(&asked.place.route).and_then(std::collections::VecDeque::pop_front));
+    let step = step.unwrap_or_else(Step::real);
+    if let Some(gate) = &step.gate_before {
+        shared.pass_gate(gate).await;
+    }
+    if !step.delay.is_zero() {
+        tokio::time::sleep(step.delay).await;
+    }
+    let mut answer = match step.act {
+        Act::Real => shared.real(&asked).await,
+        Act::Nothing => Answer::empty(200),
+        Act::Instead { status, headers, body, committed } => {
+            if committed {
+                shared.real(&asked).await;
+            }
+            Answer { status, headers, body: Some(body) }
+        }
+    };
+    if let Some(gate) = &step.gate_after {
+        shared.pass_gate(gate).await;
+    }
+    match step.fate {
+        Fate::Delivered => {}
+        Fate::Cut(bytes) => breaker.cut_after(bytes),
+        Fate::Lost => breaker.close(),
+        Fate::Hangs => shared.until(|world| world.stopping.then_some(())).await,
+    }
+    if matches!(step.fate, Fate::Delivered | Fate::Cut(_)) {
+        shared.with(|world| world.log[index].status = Some(answer.status));
+    }
+    shared.with(|world| rest::add_limits(world, &mut answer));
+    respond(answer)
+}
+
+async fn read(shared: &Shared, request: Request) -> Asked {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+    let path = head.uri.path_and_query().map_or_else(|| head.uri.path().to_owned(), ToString::to_string);
+    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let place = place(head.method.as_str(), head.uri.path(), shared.prefix);
+    let seen = Seen {
+        route: place.route,
+        method: head.method.to_string(),
+        path,
+        headers: headers.collect(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        status: None,
+        at: shared.started.elapsed(),
+    };
+    Asked { place, seen }
+}
+
+fn respond(answer: Answer) -> Response {
+    let mut response = Response::builder().status(answer.status);
+    if answer.body.is_some() && !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        response = response.header("content-type", "application/json; charset=utf-8");
+    }
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response.body(answer.body.map_or_else(Body::empty, Body::from)).expect("scripted headers are valid")
+}

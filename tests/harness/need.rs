@@ -1,0 +1,89 @@
+//! What a test needs of the machine. Missing: said and skipped here, a failure in CI (`CI` set), which promised it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A capability of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Effective uid 0.
+    Root,
+    /// New mount, PID and cgroup namespaces, and a cgroup v2 hierarchy to write in.
+    Boxes,
+    /// PID namespaces alone.
+    PidNamespace,
+    /// Loop devices.
+    Loop,
+    /// mkfs.xfs and a kernel that mounts XFS.
+    Xfs,
+    /// mmdebstrap, to make root file systems.
+    Mmdebstrap,
+    /// What dockerd in a box wants: boxes, mmdebstrap, XFS on a loop device.
+    Docker,
+    /// rsync, the yardstick.
+    Rsync,
+}
+
+/// `true` when all is there. Otherwise says what is missing and why.
+///
+/// # Panics
+/// When something is missing and `CI` is set.
+#[must_use]
+pub fn need(needs: &[Need]) -> bool {
+    let missing: Vec<String> = needs.iter().filter_map(|need| missing(*need).map(|why| format!("{need:?}: {why}"))).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    assert!(!in_ci, "CI promised what this machine lacks: {}", missing.join("; "));
+    say(&missing.join("; "));
+    false
+}
+
+#[expect(clippy::print_stderr, reason = "who reads the test's output must see that nothing was tested")]
+fn say(missing: &str) {
+    eprintln!("SKIPPED, missing: {missing}");
+}
+
+fn missing(need: Need) -> Option<String> {
+    let is_root = nix::unistd::geteuid().is_root();
+    let program = |name: &str| find(name).is_none().then(|| format!("no {name} in PATH"));
+    match need {
+        Need::Root => (!is_root).then(|| "not root".into()),
+        Need::PidNamespace => missing(Need::Root).or_else(|| probe("unshare", &["--pid", "--fork", "--mount", "true"])),
+        Need::Boxes => missing(Need::PidNamespace).or_else(|| match crate::boxed::cgroup_mount() {
+            None => Some("no cgroup v2 hierarchy is mounted".into()),
+            Some(mount) => writable(&mount).err().map(|error| format!("{} is not writable: {error}", mount.display())),
+        }),
+        Need::Loop => missing(Need::Root).or_else(|| probe("losetup", &["--find"])),
+        Need::Xfs => missing(Need::Loop).or_else(|| program("mkfs.xfs")).or_else(|| {
+            let known = fs::read_to_string("/proc/filesystems").unwrap_or_default().lines().any(|line| line.trim() == "xfs");
+            // A kernel with XFS as a module lists it only once it is loaded.
+            (!known && probe("modprobe", &["xfs"]).is_some()).then(|| "the kernel knows no XFS".into())
+        }),
+        Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
+        Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
+        Need::Rsync => program("rsync"),
+    }
+}
+
+fn find(name: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    path.split(':').map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())
+}
+
+fn probe(name: &str, arguments: &[&str]) -> Option<String> {
+    let Some(program) = find(name) else { return Some(format!("no {name} in PATH")) };
+    match Command::new(program).args(arguments).output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(format!("{name} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Some(format!("{name}: {error}")),
+    }
+}
+
+fn writable(mount: &Path) -> std::io::Result<()> {
+    let probe = mount.join(format!("probe-{}-{:?}", std::process::id(), std::thread::current().id()));
+    fs::create_dir(&probe)?;
+    fs::remove_dir(&probe)
+}

@@ -1,0 +1,67 @@
+//! Debian root file systems by mmdebstrap, made once and kept. Shared and never written to: a box puts memory above them.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::programs::cache_dir;
+
+/// The Debian release; its docker.io is 26.1.
+const SUITE: &str = "trixie";
+
+/// A root file system by what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rootfs {
+    /// A Docker engine and what it calls.
+    Docker,
+    /// A shell, a docker CLI and procps: where a runner would be.
+    Runner,
+}
+
+impl Rootfs {
+    const fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Docker => &["docker.io", "docker-cli", "iptables", "xfsprogs", "busybox-static", "ca-certificates", "iproute2", "procps"],
+            Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Runner => "runner",
+        }
+    }
+
+    /// Its path; made now when it is not there (half a minute and a Debian mirror), by one process at a time.
+    ///
+    /// # Panics
+    /// When it can not be made.
+    #[must_use]
+    pub fn path(self) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        (SUITE, self.packages()).hash(&mut hasher);
+        let dir = cache_dir().join("rootfs");
+        fs::create_dir_all(&dir).expect("make the cache directory");
+        let path = dir.join(format!("{}-{:016x}", self.name(), hasher.finish()));
+        let lock = File::create(dir.join(format!("{}.lock", self.name()))).expect("make a lock file");
+        let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("lock the cache");
+        if !path.exists() {
+            let building = path.with_extension("building");
+            if building.exists() {
+                // What an interrupted run left; a mount inside it would make this fail, not delete elsewhere.
+                let removed = Command::new("rm").args(["-rf", "--one-file-system", "--"]).arg(&building).status();
+                assert!(removed.is_ok_and(|status| status.success()), "remove {}", building.display());
+            }
+            let mut make = Command::new("mmdebstrap");
+            make.arg("--variant=minbase").arg(format!("--include={}", self.packages().join(","))).arg(SUITE).arg(&building);
+            let output = make.output().expect("run mmdebstrap");
+            assert!(output.status.success(), "mmdebstrap: {}", String::from_utf8_lossy(&output.stderr));
+            fs::rename(&building, &path).expect("put the root file system in its place");
+        }
+        path
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests that want root and a kernel to themselves: real dockerd, XFS on a loop file. Serial, by a lock in `alone`.
+
+mod harness;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One at a time: dockerd is heavy, and start times mean something only on a quiet machine.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,6 @@
+//! The harness tested by itself: what the suites stand on must hold first.
+
+mod beds;
+mod boxes;
+mod github;
+mod listener;

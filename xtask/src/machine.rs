@@ -1,0 +1,69 @@
+//! What a command needs of the machine, by Debian package, and why.
+
+use crate::run::{self, Failed};
+
+/// A program that must be there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+const fn need(program: &'static str, package: &'static str, why: &'static str) -> Need {
+    Need { program, package, why }
+}
+
+const ROOTFS: Need = need("mmdebstrap", "mmdebstrap", "makes the Debian root file system that the real dockerd runs in");
+const XFS: Need = need("mkfs.xfs", "xfsprogs", "makes the XFS volume that dockerd's data-root is on");
+const UNSHARE: Need = need("unshare", "util-linux", "makes the namespaces of a host in a box");
+const IP: Need = need("ip", "iproute2", "brings up the loopback interface of a box");
+const CC: Need = need("cc", "gcc", "ring compiles its assembly and C");
+const RSYNC: Need = need("rsync", "rsync", "the yardstick of the tool cache");
+
+/// For `cargo xtask demo`.
+pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP];
+
+/// For `cargo xtask test`.
+pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC];
+
+/// For `cargo xtask bench`.
+pub(crate) const FOR_BENCH: &[Need] = &[
+    CC,
+    UNSHARE,
+    RSYNC,
+    need("tini", "tini", "the init to compare with"),
+    need("dumb-init", "dumb-init", "the init to compare with"),
+    need("catatonit", "catatonit", "the init to compare with"),
+];
+
+/// Installs the packages of what is missing. Without root it says what stays missing; the command goes on with what there is.
+pub(crate) fn install_what_is_missing(needs: &[Need]) -> Result<(), Failed> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !run::exists(need.program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for need in &missing {
+        println!("missing: {} (package {}): {}", need.program, need.package, need.why);
+    }
+    if !run::exists("apt-get") {
+        println!("these are Debian's package names, and there is no apt-get here: going on without them");
+        return Ok(());
+    }
+    let sudo = !run::is_root();
+    if sudo && !run::sudo_works() {
+        println!("no root and no sudo without a password: going on without them");
+        return Ok(());
+    }
+    println!("installing them");
+    let mut packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    let mut install = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--quiet", "--no-install-recommends"];
+    install.extend(packages);
+    for words in [vec!["apt-get", "update", "--quiet"], install] {
+        let words = if sudo { [vec!["sudo", "--non-interactive"], words].concat() } else { words };
+        run::run(words[0], &words[1..])?;
+    }
+    Ok(())
+}

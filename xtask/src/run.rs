@@ -1,0 +1,73 @@
+//! Running other programs in the project's folder, and saying which one failed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What failed, in a sentence.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) String);
+
+/// The project's folder.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package has a folder above it").to_owned()
+}
+
+/// Runs a program; its output is shown.
+pub(crate) fn run(program: &str, words: &[&str]) -> Result<(), Failed> {
+    finish(Command::new(program).args(words).current_dir(root()), program, words)
+}
+
+/// Runs cargo, the one that runs us.
+pub(crate) fn cargo(words: &[&str]) -> Result<(), Failed> {
+    run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), words)
+}
+
+/// Runs a program of ours as root where that can be had without a question, else as we are: it says itself what it left out.
+pub(crate) fn privileged(program: &str, words: &[&str]) -> Result<(), Failed> {
+    if is_root() || !sudo_works() {
+        return run(&root().join(program).to_string_lossy(), words);
+    }
+    let path = root().join(program).to_string_lossy().into_owned();
+    let mut all = vec!["--non-interactive", path.as_str()];
+    all.extend(words);
+    run("sudo", &all)
+}
+
+/// What a program prints.
+pub(crate) fn output(program: &str, words: &[&str]) -> Result<String, Failed> {
+    let output = Command::new(program)
+        .args(words)
+        .current_dir(root())
+        .output()
+        .map_err(|error| Failed(format!("{program} cannot be run: {error}")))?;
+    if !output.status.success() {
+        return Err(Failed(format!("{program} {} failed:\n{}", words.join(" "), String::from_utf8_lossy(&output.stderr))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+pub(crate) fn finish(command: &mut Command, program: &str, words: &[&str]) -> Result<(), Failed> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failed(format!("{program} {} failed: {status}", words.join(" ")))),
+        Err(error) => Err(Failed(format!("{program} cannot be run: {error}"))),
+    }
+}
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    output("id", &["-u"]).is_ok_and(|id| id.trim() == "0")
+}
+
+/// Whether root can be had without asking a person.
+pub(crate) fn sudo_works() -> bool {
+    output("sudo", &["--non-interactive", "true"]).is_ok()
+}
+
+/// Whether a program can be found.
+pub(crate) fn exists(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
