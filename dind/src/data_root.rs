@@ -5,7 +5,9 @@
 //! has our name, belongs to our user, and has a lock that this process took. Names in the storage root:
 //!
 //! - `.new-<id>`: being made, lock held. The lock is taken under this name, so a `task-` directory is never seen without one.
-//! - `task-<id>`: in use while its lock is held. The kernel drops the lock with its owner, however it ends.
+//! - `task-<id>`: in use while its lock is held. The kernel drops the lock with its owner, however it ends. It closes a dying PID 1's files
+//!   a moment before it kills the rest of that pid namespace, so a sweep can meet the last milliseconds of a dead task: what is deleted
+//!   then was lost already, and its mounts are in a namespace of their own.
 //! - `.dead-<id>`: renamed away, being deleted by whoever holds the lock, or left over; the next sweep goes on with it.
 
 use std::{

@@ -61,11 +61,14 @@ pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result
     if !serves && let Err(error) = config.socket("").check() {
         refusals.push(error.to_string());
     }
-    if purpose == Purpose::Start
-        && refusals.is_empty()
-        && let Err(error) = task_folder::make(&config.task)
-    {
-        refusals.push(error.to_string());
+    if purpose == Purpose::Start && refusals.is_empty() {
+        if let Err(error) = task_folder::make(&config.task) {
+            refusals.push(error.to_string());
+        }
+        // A socket there means that docker is usable, so one that a predecessor in this container left must go now and not at ready.
+        if let Err(error) = config.socket("").withdraw() {
+            refusals.push(error.to_string());
+        }
     }
     if refusals.is_empty() {
         return Ok(());

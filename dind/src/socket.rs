@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_daemon_published_can_be_withdrawn_by_its_successor() {
+        let Bed { dir, socket } = bed();
+        let dead = UnixListener::bind(&socket.hidden).unwrap();
+        socket.publish().unwrap();
+        drop(dead);
+        Socket::new(&dir.path().join("task"), &socket.usual, "43").withdraw().unwrap();
+        assert!(fs::symlink_metadata(&socket.shared).is_err() && fs::symlink_metadata(&socket.usual).is_err());
+    }
+
+    #[test]
     fn a_living_daemon_and_anything_that_is_no_socket_stay() {
         let Bed { dir, socket } = bed();
         let _ours = UnixListener::bind(&socket.hidden).unwrap();
