@@ -4,7 +4,6 @@
 //! fails: everything everybody said. Knows the programs by their environment variables only.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::unistd::{Gid, Uid, chown};
 use tempfile::TempDir;
 
 use crate::boxed::{Boxed, BoxedProcess};
@@ -100,6 +100,16 @@ impl Bed {
         if path.exists() { RunnerHome::at(&path) } else { RunnerHome::make(&path) }
     }
 
+    /// Gives the runner's home and the local tool cache to a user: for an entrypoint that gives up root.
+    ///
+    /// # Panics
+    /// When they can not be given away (needs root).
+    pub fn give_runner_to(&self, uid: u32, gid: u32) {
+        let _ = self.runner_home().owned_by(uid, gid);
+        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        chown(&self.directory("hostedtoolcache"), owner.0, owner.1).expect("give the tool cache away");
+    }
+
     /// A tool cache called `name`, to be filled.
     #[must_use]
     pub fn tool_cache(&self, name: &str) -> ToolCache {
@@ -108,7 +118,6 @@ impl Bed {
 
     /// runner-entrypoint for one job of [`REPOSITORY`]: registers at this bed's GitHub, runs the stand-in Listener, no
     /// docker, no cache. As root it keeps root; say `.without("RUN_AS_ROOT")` in a box that has the user.
-    #[must_use]
     pub fn entrypoint(&self) -> Launch<'_> {
         let home = self.runner_home();
         let mut launch = self
@@ -128,7 +137,6 @@ impl Bed {
     }
 
     /// runner-dind with its storage below this bed; give `DOCKER_STORAGE_ROOT` an XFS.
-    #[must_use]
     pub fn dind(&self) -> Launch<'_> {
         self.program(Program::Dind)
             .env("TASK_DIR", self.task_dir().to_string_lossy())
@@ -136,7 +144,6 @@ impl Bed {
     }
 
     /// Any program, with only PATH in its environment.
-    #[must_use]
     pub fn program(&self, program: Program) -> Launch<'_> {
         let environment = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
         Launch { bed: self, program, arguments: Vec::new(), environment, boxed: None }
@@ -154,9 +161,8 @@ impl Bed {
     #[must_use]
     pub fn transcript(&self) -> String {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
-        records.iter().for_each(|record| drop(write!(text, "{record}")));
-        text + &self.github.transcript()
+        let texts: Vec<String> = records.iter().map(ToString::to_string).collect();
+        texts.concat() + &self.github.transcript()
     }
 }
 

@@ -16,6 +16,7 @@ mod wire;
 mod world;
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use log::Seen;
@@ -24,13 +25,15 @@ pub use rules::{Group, Prefix, Rules, Token};
 pub use script::Step;
 pub use world::{Finished, Job, Order, Runner};
 
-use server::Server;
+use nix::unistd::Pid;
+use server::{Server, Shared};
 use world::World;
 
 /// A running stand-in. Stops when dropped.
 #[derive(Debug)]
 pub struct GitHub {
-    server: Server,
+    server: Mutex<Server>,
+    shared: Arc<Shared>,
 }
 
 impl GitHub {
@@ -49,13 +52,22 @@ impl GitHub {
     /// When the address can not be bound.
     #[must_use]
     pub fn start_on(rules: Rules, address: SocketAddr) -> Self {
-        Self { server: Server::start(rules, address) }
+        let server = Server::start(rules, address);
+        Self { shared: Arc::clone(&server.shared), server: Mutex::new(server) }
     }
 
     /// Base address as a user would set it in `GITHUB_API_URL`, with `/api/v3` when the rules say so.
     #[must_use]
     pub fn url(&self) -> String {
-        self.server.shared.api_url()
+        self.shared.api_url()
+    }
+
+    /// Makes the same address good in the network of another process, too: PID 1 of a box with a network of its own.
+    ///
+    /// # Panics
+    /// When that network can not be entered (needs root).
+    pub fn reach_from(&self, pid: Pid) {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).reach_from(pid);
     }
 
     /// Puts steps at the end of the queue of `route`: each request there takes the next one; with none left it is
@@ -140,7 +152,7 @@ impl GitHub {
         let end = Instant::now() + deadline;
         while !condition(self) {
             assert!(Instant::now() < end, "waited {deadline:?} for: {what}\n{}", self.transcript());
-            self.server.shared.wait_for_change(Duration::from_millis(20));
+            self.shared.wait_for_change(Duration::from_millis(20));
         }
     }
 
@@ -170,7 +182,7 @@ impl GitHub {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        self.server.shared.with(act)
+        self.shared.with(act)
     }
 }
 

@@ -32,13 +32,15 @@ pub enum Need {
 #[must_use]
 pub fn need(needs: &[Need]) -> bool {
     let missing: Vec<String> = needs.iter().filter_map(|need| missing(*need).map(|why| format!("{need:?}: {why}"))).collect();
-    if missing.is_empty() {
-        return true;
+    judge(&missing, std::env::var_os("CI").is_some_and(|value| !value.is_empty()))
+}
+
+fn judge(missing: &[String], in_ci: bool) -> bool {
+    assert!(missing.is_empty() || !in_ci, "CI promised what this machine lacks: {}", missing.join("; "));
+    if !missing.is_empty() {
+        say(&missing.join("; "));
     }
-    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    assert!(!in_ci, "CI promised what this machine lacks: {}", missing.join("; "));
-    say(&missing.join("; "));
-    false
+    missing.is_empty()
 }
 
 #[expect(clippy::print_stderr, reason = "who reads the test's output must see that nothing was tested")]
@@ -86,4 +88,26 @@ fn writable(mount: &Path) -> std::io::Result<()> {
     let probe = mount.join(format!("probe-{}-{:?}", std::process::id(), std::thread::current().id()));
     fs::create_dir(&probe)?;
     fs::remove_dir(&probe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_skips_a_test_here() {
+        assert!(judge(&[], false) && judge(&[], true));
+        assert!(!judge(&["Xfs: no mkfs.xfs in PATH".into()], false));
+    }
+
+    #[test]
+    #[should_panic(expected = "CI promised what this machine lacks: Xfs: no mkfs.xfs in PATH")]
+    fn what_is_missing_fails_a_test_in_ci() {
+        judge(&["Xfs: no mkfs.xfs in PATH".into()], true);
+    }
+
+    #[test]
+    fn a_program_that_is_nowhere_is_named() {
+        assert_eq!(probe("no-such-program", &[]).as_deref(), Some("no no-such-program in PATH"));
+    }
 }

@@ -1,7 +1,6 @@
 //! Compares two trees: names, types, modes, sizes, contents, link targets, hard links; times when asked.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -76,8 +75,7 @@ pub fn differences(left: &Path, right: &Path, strictness: Strictness) -> Vec<Str
 /// When the trees differ; the message has the first differences.
 pub fn assert_same(left: &Path, right: &Path, strictness: Strictness) {
     let found = differences(left, right, strictness);
-    let mut message = String::new();
-    found.iter().take(20).for_each(|line| drop(writeln!(message, "{line}")));
+    let message = found[..found.len().min(20)].join("\n");
     assert!(found.is_empty(), "{} differences between {} and {}:\n{message}", found.len(), left.display(), right.display());
 }
 

@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 /// What a database does when it is told to end: a little work.
 const WORK: Duration = Duration::from_millis(200);
 
+#[expect(clippy::zombie_processes, reason = "leaving the daemon unwaited for is the fault")]
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == "--daemon") {

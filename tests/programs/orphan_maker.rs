@@ -5,6 +5,7 @@
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+#[expect(clippy::zombie_processes, reason = "children nobody waits for are the fault")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: u64| arguments.get(at).map_or(default, |text| text.parse().expect("a number"));

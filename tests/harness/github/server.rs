@@ -2,6 +2,7 @@
 //!
 //! Owns runtime, locks and waking; must not know what a right answer is.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -11,7 +12,9 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
-use tokio::sync::Notify;
+use nix::sched::{CloneFlags, setns};
+use nix::unistd::Pid;
+use tokio::sync::{Notify, watch};
 
 use super::rest::{self, Answer};
 use super::route::{Place, place};
@@ -104,14 +107,13 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) shared: Arc<Shared>,
-    stop: Arc<Notify>,
-    thread: Option<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
     pub(super) fn start(rules: Rules, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).expect("a loopback port is free");
-        listener.set_nonblocking(true).expect("a listener can be made non-blocking");
         let shared = Arc::new(Shared {
             address: listener.local_addr().expect("a bound listener has an address"),
             prefix: rules.prefix.text(),
@@ -120,29 +122,47 @@ impl Server {
             wake: Notify::new(),
             started: Instant::now(),
         });
-        let stop = Arc::new(Notify::new());
-        let (app, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-            runtime.block_on(async {
-                let listener = Breakable(tokio::net::TcpListener::from_std(listener).expect("the listener is non-blocking"));
-                let app = Router::new().fallback(handle).with_state(app).into_make_service_with_connect_info::<Breaker>();
-                tokio::select! {
-                    served = axum::serve(listener, app) => served.expect("serving never fails"),
-                    () = stopped.notified() => {}
-                }
-            });
-            runtime.shutdown_background();
-        });
-        Self { shared, stop, thread: Some(thread) }
+        let mut server = Self { shared, stop: watch::Sender::new(false), threads: Vec::new() };
+        let (shared, stopped) = (Arc::clone(&server.shared), server.stop.subscribe());
+        server.threads.push(std::thread::spawn(move || serve(listener, shared, stopped)));
+        server
     }
+
+    /// Listens at the same address in the network of another process, too.
+    pub(super) fn reach_from(&mut self, pid: Pid) {
+        let network = File::open(format!("/proc/{pid}/ns/net")).expect("open the network of the process");
+        let (shared, stopped) = (Arc::clone(&self.shared), self.stop.subscribe());
+        let (bound, is_bound) = std::sync::mpsc::channel();
+        self.threads.push(std::thread::spawn(move || {
+            // Of this thread only; a socket belongs to the network it was made in.
+            setns(network, CloneFlags::CLONE_NEWNET).expect("join the network of the process");
+            let listener = TcpListener::bind(shared.address).expect("the port is free there");
+            let _ = bound.send(());
+            serve(listener, shared, stopped);
+        }));
+        is_bound.recv().expect("the stand-in listens in the other network");
+    }
+}
+
+fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    runtime.block_on(async {
+        listener.set_nonblocking(true).expect("a listener can be made non-blocking");
+        let listener = Breakable(tokio::net::TcpListener::from_std(listener).expect("the listener is non-blocking"));
+        let app = Router::new().fallback(handle).with_state(shared).into_make_service_with_connect_info::<Breaker>();
+        tokio::select! {
+            served = axum::serve(listener, app) => served.expect("serving never fails"),
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    });
+    runtime.shutdown_background();
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.with(|world| world.stopping = true);
-        self.stop.notify_one();
-        if let Some(thread) = self.thread.take() {
+        self.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use runner_tests::boxed::{Boxed, cgroup_mount};
+use runner_tests::github::{GitHub, Rules};
 use runner_tests::need::{Need, need};
 use runner_tests::process::Ending;
 
@@ -120,4 +121,23 @@ fn a_box_that_can_not_be_made_says_why() {
     let mut running = Boxed::host().bind(Path::new("/does/not/exist"), Path::new("/x")).spawn("broken", &["/bin/true"]);
     assert_eq!(running.wait(SOON), Ending::Code(125));
     assert!(running.stderr().contains("box-init: bind /does/not/exist:/x: No such file"), "{}", running.transcript());
+}
+
+#[test]
+fn github_can_be_reached_at_its_address_from_a_box_with_its_own_network() {
+    if !need(&[Need::Boxes]) {
+        return;
+    }
+    let github = GitHub::start(Rules::for_account("acme"));
+    let address = github.url().replace("http://", "").replace(':', "/");
+    let script = format!("exec 3<>/dev/tcp/{address} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && head -1 <&3");
+    let boxed = Boxed::host().spawn("box", &["/bin/sleep", "600"]);
+    let ask = || {
+        let mut asking = boxed.enter(&["bash", "-c", &script]);
+        (asking.wait(SOON), asking.stdout())
+    };
+    assert_ne!(ask().0, Ending::Code(0));
+    github.reach_from(boxed.pid());
+    assert_eq!(ask(), (Ending::Code(0), "HTTP/1.0 404 Not Found\r\n".into()));
+    assert_eq!(github.requests().len(), 1);
 }

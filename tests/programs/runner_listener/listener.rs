@@ -37,7 +37,7 @@ enum Event {
     WorkerEnded { code: Option<i32>, log: String },
 }
 
-pub fn main(arguments: &[String]) -> ExitCode {
+pub(crate) fn main(arguments: &[String]) -> ExitCode {
     let code = run(arguments);
     let _ = std::io::stdout().flush();
     ExitCode::from(code)

@@ -11,17 +11,17 @@ use serde_json::Value;
 
 /// Who this runner is.
 #[derive(Debug, Clone)]
-pub struct Registration {
-    pub id: u64,
-    pub name: String,
-    pub server: String,
-    pub secret: String,
-    pub work: PathBuf,
-    pub ephemeral: bool,
+pub(crate) struct Registration {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) server: String,
+    pub(crate) secret: String,
+    pub(crate) work: PathBuf,
+    pub(crate) ephemeral: bool,
 }
 
 /// Writes every file of the blob into the runner root, names unchecked, as the real one does.
-pub fn write(root: &Path, blob: &str) -> io::Result<()> {
+pub(crate) fn write(root: &Path, blob: &str) -> io::Result<()> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let bytes = STANDARD.decode(blob.trim()).map_err(|_| invalid("the configuration is not base64"))?;
     let files: Value = serde_json::from_slice(&bytes).map_err(|_| invalid("the configuration is not JSON"))?;
@@ -33,7 +33,7 @@ pub fn write(root: &Path, blob: &str) -> io::Result<()> {
 }
 
 /// Reads `.runner` and `.credentials`; `None` when this runner is not configured.
-pub fn read(root: &Path) -> Option<Registration> {
+pub(crate) fn read(root: &Path) -> Option<Registration> {
     let json = |name: &str| -> Option<Value> { serde_json::from_slice(&fs::read(root.join(name)).ok()?).ok() };
     let (runner, credentials) = (json(".runner")?, json(".credentials")?);
     let text = |key: &str| runner.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -49,7 +49,7 @@ pub fn read(root: &Path) -> Option<Registration> {
 }
 
 /// Removes the files that make a runner configured and says so.
-pub fn remove(root: &Path) {
+pub(crate) fn remove(root: &Path) {
     for (names, shown) in [([".credentials", ".credentials_rsaparams"], ".credentials"), ([".runner", ".runner_migrated"], ".runner")] {
         let removed = names.map(|name| fs::remove_file(root.join(name)).is_ok());
         if removed.contains(&true) {

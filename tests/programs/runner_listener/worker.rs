@@ -40,7 +40,7 @@ impl Flags {
     }
 }
 
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let swallowed = Arc::new(AtomicBool::new(false));
     let flags = Flags { cancelled: Arc::default(), terminated: Arc::default() };
     signal_hook::flag::register(SIGINT, swallowed).expect("a handler can be set");
