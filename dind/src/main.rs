@@ -1,2 +1,4 @@
-//! PID 1 of the docker sidecar of one GitHub Actions job.
-fn main() {}
+//! `runner-dind`: see the library.
+fn main() -> std::process::ExitCode {
+    runner_dind::main()
+}

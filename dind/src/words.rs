@@ -1,0 +1,154 @@
+//! The vocabulary of this program's machine: what can happen, what there is to do, what must be undone. Data only.
+
+use std::fmt;
+
+use supervise::Vocabulary;
+
+/// Exit codes of this program.
+pub mod exit {
+    /// Life as intended.
+    pub const FINE: u8 = 0;
+    /// The command line (`EX_USAGE`).
+    pub const USAGE: u8 = 64;
+    /// Docker is not to be had (`EX_UNAVAILABLE`).
+    pub const UNAVAILABLE: u8 = 69;
+    /// A bug of ours (`EX_SOFTWARE`).
+    pub const BUG: u8 = 70;
+    /// The host is not suitable (`EX_OSERR`).
+    pub const HOST: u8 = 71;
+    /// The settings (`EX_CONFIG`).
+    pub const CONFIG: u8 = 78;
+    /// The time of a stop ended while the runner was still there (128 + SIGTERM).
+    pub const CUT: u8 = 143;
+}
+
+/// The words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words;
+
+/// Our children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// What runs containers for the docker daemon.
+    Containerd,
+    /// The docker daemon.
+    Dockerd,
+}
+
+impl Role {
+    /// The program's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::Dockerd => "dockerd",
+        }
+    }
+}
+
+/// Something that must be undone before the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Obligation {
+    /// Remove this task's directory from the storage root.
+    RemoveDataRoot,
+    /// Unmount what docker mounts there.
+    Unmount,
+    /// Take away the docker socket and the link to it.
+    RemoveSocket,
+}
+
+impl fmt::Display for Obligation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RemoveDataRoot => "remove the data-root",
+            Self::Unmount => "unmount what docker mounted in the data-root",
+            Self::RemoveSocket => "remove the docker socket",
+        })
+    }
+}
+
+/// Work beside the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Job {
+    /// Find out whether this host can carry docker.
+    Check,
+    /// Pass on the cgroup controllers, share the mounts.
+    Nest,
+    /// Make the data-root.
+    Prepare,
+    /// Remove what dead tasks left.
+    Sweep,
+    /// Wait until docker is usable.
+    Probe,
+    /// Give the socket its shared name.
+    Publish,
+    /// Wait until the runner's container is done.
+    AwaitRunner,
+    /// Kill every container.
+    KillContainers,
+    /// Undo one thing.
+    Pay(Obligation),
+}
+
+/// Why something did not work, and the exit code it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// One of [`exit`].
+    pub code: u8,
+    /// A sentence or more.
+    pub why: String,
+}
+
+/// What a job came back with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Of [`Job::Check`].
+    Checked(Result<(), Failure>),
+    /// Of [`Job::Nest`].
+    Nested(Result<(), Failure>),
+    /// Of [`Job::Prepare`].
+    Prepared(Result<(), Failure>),
+    /// Of [`Job::Sweep`]; it has told the log.
+    Swept,
+    /// Of [`Job::Probe`].
+    Usable(Result<(), Failure>),
+    /// Of [`Job::Publish`].
+    Published(Result<(), Failure>),
+    /// Of [`Job::AwaitRunner`].
+    RunnerGone,
+    /// Of [`Job::KillContainers`]: how many, or why not.
+    ContainersKilled(Result<usize, String>),
+    /// Of [`Job::Pay`].
+    Paid(Obligation, Result<(), String>),
+}
+
+/// Deadlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// Docker is usable by now.
+    Start,
+    /// The runner has had its time.
+    Linger,
+    /// Containers have had theirs.
+    Containers,
+    /// dockerd has had its time to end.
+    Dockerd,
+    /// Killed processes are gone by now.
+    Alone,
+    /// The end, whatever is still owed.
+    End,
+}
+
+/// What a line of a child meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A daemon says what is wrong; the last such line is usually why it ends.
+    Complaint(String),
+}
+
+impl Vocabulary for Words {
+    type Role = Role;
+    type Job = Job;
+    type Outcome = Outcome;
+    type Timer = Timer;
+    type Note = Note;
+}
