@@ -37,7 +37,7 @@ use self::report::Report;
 use self::tree::Gate;
 
 /// What `--help` says.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Copies whole tool versions between a shared directory and the local tool cache.
 
 Usage:
@@ -76,9 +76,7 @@ impl Side {
             (Self::Remote, _) => {
                 "\nhint: the runner's user must be able to read (and to save, write) TOOL_CACHE_REMOTE; look at the volume's access point, uid and mount options"
             }
-            (Self::Local, _) => {
-                "\nhint: RUNNER_TOOL_CACHE must be a directory that the runner's user owns"
-            }
+            (Self::Local, _) => "\nhint: RUNNER_TOOL_CACHE must be a directory that the runner's user owns",
         }
     }
 }
@@ -111,11 +109,7 @@ struct Request {
 /// Returns the exit status of the process: 0, 1, 64 or 69 (see [`HELP`]).
 ///
 /// It sets the process's umask and raises its limit of open files, so it is for a process of its own.
-pub fn command(
-    args: impl IntoIterator<Item = OsString>,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> u8 {
+pub(crate) fn command(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     // A reader that has gone away is no reason to fail: what was copied is copied.
     let request = match parsed(args) {
         Ok(Some(request)) => request,
@@ -130,16 +124,8 @@ pub fn command(
     };
     prepare_process(request.jobs);
     let outcome = match request.direction {
-        Direction::Restore => {
-            restore::restore(&request.from, &request.to, request.jobs, Gate::default())
-        }
-        Direction::Save => save::save(
-            &request.from,
-            &request.to,
-            request.jobs,
-            save::PATIENCE,
-            Gate::default(),
-        ),
+        Direction::Restore => restore::restore(&request.from, &request.to, request.jobs, Gate::default()),
+        Direction::Save => save::save(&request.from, &request.to, request.jobs, save::PATIENCE, Gate::default()),
     };
     match outcome {
         Ok(report) => {

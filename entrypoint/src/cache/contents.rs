@@ -29,11 +29,7 @@ pub(super) enum Contents<'a> {
 impl Buffer {
     /// Reads a small file whole, so that nothing need be made on the other side while the source is slow. `None`: its
     /// length is not what its status says, so it is changing.
-    pub(super) fn read(
-        &mut self,
-        from: &mut File,
-        size: u64,
-    ) -> std::io::Result<Option<Contents<'_>>> {
+    pub(super) fn read(&mut self, from: &mut File, size: u64) -> std::io::Result<Option<Contents<'_>>> {
         if self.0.is_empty() {
             self.0.resize(PIECE, 0);
         }
@@ -55,13 +51,7 @@ impl Buffer {
 }
 
 /// Copies a large file piece by piece; a file with holes keeps them. Returns whether the source had its size throughout.
-pub(super) fn copy_large(
-    from: &File,
-    to: &File,
-    stat: &FileStat,
-    buffer: &mut [u8],
-    gate: &Gate,
-) -> std::io::Result<bool> {
+pub(super) fn copy_large(from: &File, to: &File, stat: &FileStat, buffer: &mut [u8], gate: &Gate) -> std::io::Result<bool> {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let on_disk = u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
     if on_disk >= size {
@@ -72,9 +62,7 @@ pub(super) fn copy_large(
         let Some(data) = seek(from, offset, Whence::SeekData)? else {
             break;
         };
-        let end = seek(from, data, Whence::SeekHole)?
-            .unwrap_or(size)
-            .min(size);
+        let end = seek(from, data, Whence::SeekHole)?.unwrap_or(size).min(size);
         if data >= end || !copy_range(from, to, data, end, buffer, gate)? {
             return Ok(data >= size);
         }
@@ -95,19 +83,10 @@ fn seek(file: &File, offset: u64, whence: Whence) -> std::io::Result<Option<u64>
     }
 }
 
-fn copy_range(
-    from: &File,
-    to: &File,
-    begin: u64,
-    end: u64,
-    buffer: &mut [u8],
-    gate: &Gate,
-) -> std::io::Result<bool> {
+fn copy_range(from: &File, to: &File, begin: u64, end: u64, buffer: &mut [u8], gate: &Gate) -> std::io::Result<bool> {
     let mut offset = begin;
     while offset < end {
-        let wanted = usize::try_from(end - offset)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
         let count = match from.read_at(&mut buffer[..wanted], offset) {
             Ok(0) => return Ok(false),
             Ok(count) => count,
@@ -141,11 +120,7 @@ mod tests {
         for (size, whole) in [(5, true), (4, false), (6, false)] {
             let mut file = file_with(b"hello");
             let read = buffer.read(&mut file, size).unwrap();
-            assert_eq!(
-                matches!(read, Some(Contents::Whole(b"hello"))),
-                whole,
-                "{size}"
-            );
+            assert_eq!(matches!(read, Some(Contents::Whole(b"hello"))), whole, "{size}");
             assert_eq!(read.is_none(), !whole);
         }
         let mut file = file_with(&[7; PIECE]);

@@ -76,9 +76,7 @@ pub(super) fn survey(root: &Dir) -> Result<Versions> {
             });
         }
     });
-    found
-        .into_inner()
-        .unwrap_or_else(|broken| broken.into_inner())
+    found.into_inner().unwrap_or_else(|broken| broken.into_inner())
 }
 
 fn tool_versions(root: &Dir, tool: &OsStr) -> Result<Vec<(VersionId, State)>> {
@@ -111,11 +109,7 @@ fn tool_versions(root: &Dir, tool: &OsStr) -> Result<Vec<(VersionId, State)>> {
             }
         }
         found.extend(states.into_iter().map(|(arch, state)| {
-            let id = VersionId {
-                tool: tool.to_owned(),
-                version: version.clone(),
-                arch,
-            };
+            let id = VersionId { tool: tool.to_owned(), version: version.clone(), arch };
             let state = match state {
                 (true, true) => State::Complete,
                 (true, false) => State::Unmarked,
@@ -160,9 +154,7 @@ fn known(dir: &Dir, name: &OsStr, kind: Option<Kind>) -> Result<Option<Kind>> {
 
 fn is_name(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
-    let plain = !bytes
-        .iter()
-        .any(|byte| byte.is_ascii_control() || *byte == b'/');
+    let plain = !bytes.iter().any(|byte| byte.is_ascii_control() || *byte == b'/');
     plain && !bytes.is_empty() && bytes.len() <= 255 && bytes[0] != b'.'
 }
 
@@ -229,11 +221,7 @@ mod tests {
         fs::write(root.join("README"), "").unwrap();
 
         let root = Dir::root(root, Gate::default()).unwrap();
-        let found: Vec<String> = survey(&root)
-            .unwrap()
-            .iter()
-            .map(|(id, state)| format!("{id} {state:?}"))
-            .collect();
+        let found: Vec<String> = survey(&root).unwrap().iter().map(|(id, state)| format!("{id} {state:?}")).collect();
         assert_eq!(
             found,
             [

@@ -15,11 +15,7 @@ use std::path::{Path, PathBuf};
 /// version stands there; setup-python makes such links for PyPy. It becomes the relative target of the same meaning.
 pub(super) fn contained(target: &[u8], depth: usize, homes: &[PathBuf]) -> Option<Vec<u8>> {
     let parts = |bytes: &[u8]| -> Vec<Vec<u8>> {
-        bytes
-            .split(|byte| *byte == b'/')
-            .filter(|part| !part.is_empty() && *part != b".")
-            .map(<[u8]>::to_vec)
-            .collect()
+        bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").map(<[u8]>::to_vec).collect()
     };
     if target.is_empty() {
         return None;
@@ -50,10 +46,7 @@ mod tests {
 
     #[test]
     fn a_link_stays_if_it_cannot_lead_out() {
-        let homes = [
-            PathBuf::from("/opt/tc/node/1/x64"),
-            PathBuf::from("/real/node/1/x64"),
-        ];
+        let homes = [PathBuf::from("/opt/tc/node/1/x64"), PathBuf::from("/real/node/1/x64")];
         let cases: &[(&str, usize, Option<&str>)] = &[
             ("python3.11", 1, Some("python3.11")),
             ("./a//b", 0, Some("./a//b")),
@@ -81,11 +74,7 @@ mod tests {
         ];
         for (target, depth, expected) in cases {
             let allowed = contained(target.as_bytes(), *depth, &homes);
-            assert_eq!(
-                allowed.as_deref(),
-                expected.map(str::as_bytes),
-                "{target} at depth {depth}"
-            );
+            assert_eq!(allowed.as_deref(), expected.map(str::as_bytes), "{target} at depth {depth}");
         }
     }
 }

@@ -19,10 +19,7 @@ pub(super) fn plan(from: &Versions, to: &Versions) -> Plan {
         .filter(|(_, state)| **state == State::Complete)
         .map(|(id, _)| id.clone())
         .partition(|id| to.get(id) == Some(&State::Complete));
-    Plan {
-        copy,
-        already: already.len(),
-    }
+    Plan { copy, already: already.len() }
 }
 
 #[cfg(test)]
@@ -31,22 +28,11 @@ mod tests {
 
     #[test]
     fn only_what_is_complete_here_and_not_complete_there_is_copied() {
-        let states = [
-            None,
-            Some(State::Complete),
-            Some(State::Unmarked),
-            Some(State::MarkerOnly),
-        ];
+        let states = [None, Some(State::Complete), Some(State::Unmarked), Some(State::MarkerOnly)];
         for from in states {
             for to in states {
-                let id = VersionId {
-                    tool: "node".into(),
-                    version: "20.1.0".into(),
-                    arch: "x64".into(),
-                };
-                let side = |state: Option<State>| -> Versions {
-                    state.map(|state| (id.clone(), state)).into_iter().collect()
-                };
+                let id = VersionId { tool: "node".into(), version: "20.1.0".into(), arch: "x64".into() };
+                let side = |state: Option<State>| -> Versions { state.map(|state| (id.clone(), state)).into_iter().collect() };
                 let whole = Some(State::Complete);
                 let expected = Plan {
                     copy: Vec::from_iter((from == whole && to != whole).then(|| id.clone())),

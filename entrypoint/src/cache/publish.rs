@@ -38,41 +38,23 @@ pub(super) enum Published {
 }
 
 /// Gives the staged tree `staged` the name of `id` under `root`.
-pub(super) fn publish(
-    root: &Dir,
-    stage: &Stage,
-    staged: &OsStr,
-    id: &VersionId,
-    rules: Rules,
-) -> Result<Published, Refusal> {
+pub(super) fn publish(root: &Dir, stage: &Stage, staged: &OsStr, id: &VersionId, rules: Rules) -> Result<Published, Refusal> {
     let told = id.to_string();
     let at = |operation| Refusal::at(operation, told.as_bytes());
-    let tool = root
-        .sub_or_make(&id.tool)
-        .map_err(at("make the tool directory of"))?;
-    let version = tool
-        .sub_or_make(&id.version)
-        .map_err(at("make the version directory of"))?;
+    let tool = root.sub_or_make(&id.tool).map_err(at("make the tool directory of"))?;
+    let version = tool.sub_or_make(&id.version).map_err(at("make the version directory of"))?;
     if is_complete(&version, id).map_err(at("look at"))? {
         return Ok(Published::Theirs);
     }
     if rules.durable {
-        stage
-            .own
-            .sync_file_system()
-            .map_err(at("write to disk the files of"))?;
+        stage.own.sync_file_system().map_err(at("write to disk the files of"))?;
     }
-    if place(&version, stage, staged, id, rules).map_err(at("rename into place"))?
-        == Published::Theirs
-    {
+    if place(&version, stage, staged, id, rules).map_err(at("rename into place"))? == Published::Theirs {
         return Ok(Published::Theirs);
     }
     if rules.durable {
-        tool.sync()
-            .map_err(at("write to disk the tool directory of"))?;
-        version
-            .sync()
-            .map_err(at("write to disk the version directory of"))?;
+        tool.sync().map_err(at("write to disk the tool directory of"))?;
+        version.sync().map_err(at("write to disk the version directory of"))?;
     }
     mark(&version, id, rules).map_err(at("mark as complete"))?;
     Ok(Published::Ours)
@@ -82,13 +64,7 @@ fn is_complete(version: &Dir, id: &VersionId) -> nix::Result<bool> {
     Ok(version.has(&id.marker(), Kind::File)? && version.has(&id.arch, Kind::Directory)?)
 }
 
-fn place(
-    version: &Dir,
-    stage: &Stage,
-    staged: &OsStr,
-    id: &VersionId,
-    rules: Rules,
-) -> nix::Result<Published> {
+fn place(version: &Dir, stage: &Stage, staged: &OsStr, id: &VersionId, rules: Rules) -> nix::Result<Published> {
     let ours = stage.own.stat(staged)?;
     // Each round that fails means that another publisher made progress.
     let mut rounds = 16;
@@ -125,10 +101,7 @@ fn place(
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a short wait with its own deadline in a process that is killed at its budget's end"
-)]
+#[expect(clippy::disallowed_methods, reason = "a short wait with its own deadline in a process that is killed at its budget's end")]
 fn becomes_complete(version: &Dir, id: &VersionId, patience: Duration) -> nix::Result<bool> {
     let deadline = Instant::now() + patience;
     loop {

@@ -26,12 +26,7 @@ impl<T> Queue<T> {
     /// `openings` are worked on from the last to the first.
     pub(super) fn new(openings: Vec<T>, enough: usize) -> Self {
         Self {
-            state: Mutex::new(State {
-                openings,
-                copies: Vec::new(),
-                running: 0,
-                random: 0x9e37_79b9_7f4a_7c15,
-            }),
+            state: Mutex::new(State { openings, copies: Vec::new(), running: 0, random: 0x9e37_79b9_7f4a_7c15 }),
             changed: Condvar::new(),
             enough,
         }
@@ -39,9 +34,7 @@ impl<T> Queue<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // A thread that panicked left the lists whole: each is changed by one call.
-        self.state
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner())
+        self.state.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 
     pub(super) fn add_opening(&self, task: T) {
@@ -84,10 +77,7 @@ impl<T> Queue<T> {
             if state.running == 0 {
                 return None;
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(|broken| broken.into_inner());
+            state = self.changed.wait(state).unwrap_or_else(|broken| broken.into_inner());
         }
     }
 }

@@ -18,22 +18,14 @@ pub(super) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         // A CodeQL bundle, the largest tool known, has some 20,000 entries and 3 GB.
-        Self {
-            depth: 128,
-            entries: 2_000_000,
-            bytes: 64 << 30,
-        }
+        Self { depth: 128, entries: 2_000_000, bytes: 64 << 30 }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("cannot {operation} {path}: {cause}")]
-    System {
-        operation: &'static str,
-        path: String,
-        cause: Errno,
-    },
+    System { operation: &'static str, path: String, cause: Errno },
     #[error("{path} links to {target}, which is or may be outside of the version")]
     EscapingLink { path: String, target: String },
     #[error("{0} changed while it was copied")]
@@ -52,11 +44,7 @@ impl Refusal {
     /// For `map_err`: a system call that failed on a path.
     pub(super) fn at(operation: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> Self {
         let path = printable(path);
-        move |cause| Self::System {
-            operation,
-            path,
-            cause,
-        }
+        move |cause| Self::System { operation, path, cause }
     }
 
     /// The same for the calls of the standard library.

@@ -110,24 +110,9 @@ mod tests {
 
     #[test]
     fn a_person_reads_one_line_and_one_for_each_refused_version() {
-        assert_eq!(
-            report().human(),
-            "restored 3 versions (5,072 files, 154 MB) in 1.2 s; 1 already there; 0 refused"
-        );
-        let failed = vec![Failure {
-            version: "node/20.1.0/x64".into(),
-            error: "read bin/node: EIO".into(),
-        }];
-        let report = Report {
-            cache: "save",
-            versions: 1,
-            files: 1,
-            bytes: 999,
-            already: 0,
-            skipped: 1,
-            failed,
-            ..report()
-        };
+        assert_eq!(report().human(), "restored 3 versions (5,072 files, 154 MB) in 1.2 s; 1 already there; 0 refused");
+        let failed = vec![Failure { version: "node/20.1.0/x64".into(), error: "read bin/node: EIO".into() }];
+        let report = Report { cache: "save", versions: 1, files: 1, bytes: 999, already: 0, skipped: 1, failed, ..report() };
         assert_eq!(
             report.human(),
             "saved 1 version (1 file, 999 B) in 1.2 s; 0 already there; 1 refused; left out 1 special file\n\
@@ -145,20 +130,11 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_sizes_rounded_down() {
-        let cases = [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ];
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")];
         for (number, text) in cases {
             assert_eq!(grouped(number), text);
         }
-        let cases = [
-            (1_999, "1 kB"),
-            (2_500_000_000, "2,500 MB"),
-            (12_000_000_000, "12 GB"),
-        ];
+        let cases = [(1_999, "1 kB"), (2_500_000_000, "2,500 MB"), (12_000_000_000, "12 GB")];
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text);
         }

@@ -10,12 +10,7 @@ use super::run::{Course, Unusable, run};
 use super::tree::Gate;
 
 /// Copies every complete version of `remote` that `local` lacks. The local root is made if it does not exist.
-pub(super) fn restore(
-    remote: &Path,
-    local: &Path,
-    threads: usize,
-    gate: Gate,
-) -> Result<Report, Unusable> {
+pub(super) fn restore(remote: &Path, local: &Path, threads: usize, gate: Gate) -> Result<Report, Unusable> {
     run(&Course {
         name: "restore",
         from: (Side::Remote, remote),

@@ -37,10 +37,7 @@ pub(super) struct Unusable {
     cause: Errno,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the duration of the run is part of its report"
-)]
+#[expect(clippy::disallowed_methods, reason = "the duration of the run is part of its report")]
 pub(super) fn run(course: &Course<'_>) -> Result<Report, Unusable> {
     let begun = Instant::now();
     let from = open(course.from, &course.gate)?;
@@ -49,24 +46,14 @@ pub(super) fn run(course: &Course<'_>) -> Result<Report, Unusable> {
         let there = scope.spawn(|| survey(&from));
         let here = survey(&to);
         // A panic of the listing is our bug, here as there.
-        let there = there
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let there = there.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (there, here)
     });
     let versions = there.map_err(wrong("list", course.from))?;
     let present = here.map_err(wrong("list", course.to))?;
     let plan = plan(&versions, &present);
-    let mut report = Report {
-        cache: course.name,
-        versions: 0,
-        files: 0,
-        bytes: 0,
-        seconds: 0.0,
-        already: plan.already,
-        skipped: 0,
-        failed: Vec::new(),
-    };
+    let mut report =
+        Report { cache: course.name, versions: 0, files: 0, bytes: 0, seconds: 0.0, already: plan.already, skipped: 0, failed: Vec::new() };
     if !plan.copy.is_empty() {
         let stage = Stage::make(&to).map_err(wrong("stage in", course.to))?;
         let manner = Manner {
@@ -85,10 +72,7 @@ pub(super) fn run(course: &Course<'_>) -> Result<Report, Unusable> {
                     report.skipped += outcome.skipped;
                 }
                 Ok(Published::Theirs) => report.already += 1,
-                Err(refusal) => report.failed.push(Failure {
-                    version: outcome.id.to_string(),
-                    error: refusal.to_string(),
-                }),
+                Err(refusal) => report.failed.push(Failure { version: outcome.id.to_string(), error: refusal.to_string() }),
             }
         }
         // Tidying up after others is not worth a failure.
@@ -109,12 +93,7 @@ fn open((side, path): (Side, &Path), gate: &Gate) -> Result<Dir, Unusable> {
 
 fn wrong(operation: &'static str, (side, path): (Side, &Path)) -> impl FnOnce(Errno) -> Unusable {
     let path = path.to_owned();
-    move |cause| Unusable {
-        operation,
-        side,
-        path,
-        cause,
-    }
+    move |cause| Unusable { operation, side, path, cause }
 }
 
 /// The local root as it was named and as it is really called: absolute links were made with either.

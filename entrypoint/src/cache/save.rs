@@ -14,24 +14,14 @@ use super::tree::Gate;
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Copies every complete version of `local` that `remote` lacks. What is published there is never replaced.
-pub(super) fn save(
-    local: &Path,
-    remote: &Path,
-    threads: usize,
-    patience: Duration,
-    gate: Gate,
-) -> Result<Report, Unusable> {
+pub(super) fn save(local: &Path, remote: &Path, threads: usize, patience: Duration, gate: Gate) -> Result<Report, Unusable> {
     run(&Course {
         name: "save",
         from: (Side::Local, local),
         to: (Side::Remote, remote),
         threads,
         writers: threads,
-        rules: Rules {
-            shared: true,
-            durable: true,
-            patience,
-        },
+        rules: Rules { shared: true, durable: true, patience },
         gate,
     })
 }

@@ -135,10 +135,7 @@ mod tests {
         part("old", day + Duration::from_secs(60));
         part("young", day - Duration::from_secs(60));
         stage.collect_old().unwrap();
-        let mut left: Vec<OsString> = fs::read_dir(&area)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let mut left: Vec<OsString> = fs::read_dir(&area).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         let mut expected = vec![OsString::from("young"), stage.token.clone()];
         expected.sort();

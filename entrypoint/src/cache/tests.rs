@@ -36,9 +36,7 @@ fn picture(root: &Path) -> Picture {
                 assert!(kind.is_file() && !kind.is_fifo(), "{path:?}");
                 let first = seen.entry(meta.ino()).or_insert_with(|| below.clone());
                 let contents = fs::read(&path).unwrap();
-                let sum = contents
-                    .iter()
-                    .fold(7u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+                let sum = contents.iter().fold(7u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
                 format!("file {mode:o} {time} {} {sum} as {first:?}", contents.len())
             };
             all.insert(below, told);
@@ -76,14 +74,7 @@ impl Sides {
     }
 
     fn save(&self) -> Report {
-        save::save(
-            &self.local(),
-            &self.remote(),
-            8,
-            Duration::ZERO,
-            Gate::default(),
-        )
-        .unwrap()
+        save::save(&self.local(), &self.remote(), 8, Duration::ZERO, Gate::default()).unwrap()
     }
 }
 
@@ -136,10 +127,7 @@ fn mark(root: &Path, unit: &str) {
 }
 
 fn names(root: &Path) -> Vec<OsString> {
-    let mut names: Vec<OsString> = fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let mut names: Vec<OsString> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     names
 }
@@ -150,10 +138,7 @@ fn a_restored_version_is_the_same_in_everything_that_is_kept() {
     let there = rich(&sides.remote(), UNIT);
     rich(&sides.remote(), "go/1.22.0/x64");
     let report = sides.restore();
-    assert_eq!(
-        (report.versions, report.already, report.failed.len()),
-        (2, 0, 0)
-    );
+    assert_eq!((report.versions, report.already, report.failed.len()), (2, 0, 0));
     assert_eq!(picture(&there), picture(&sides.local().join(UNIT)));
     // Files, links and hard links; not directories.
     assert_eq!(report.files, 2 * 42);
@@ -174,21 +159,13 @@ fn a_saved_version_is_the_same_and_the_stage_is_gone() {
     assert_eq!((report.versions, report.failed.len()), (1, 0));
     assert_eq!(picture(&here), picture(&sides.remote().join(UNIT)));
     assert_eq!(names(&sides.remote()), ["node"]);
-    assert_eq!(
-        names(&sides.remote().join("node/20.1.0")),
-        ["x64", "x64.complete"]
-    );
+    assert_eq!(names(&sides.remote().join("node/20.1.0")), ["x64", "x64.complete"]);
 }
 
 #[test]
 fn what_is_published_is_never_replaced() {
     let sides = Sides::new();
-    put(
-        &sides.local(),
-        "node/20.1.0/x64/file",
-        b"changed by a job",
-        0o644,
-    );
+    put(&sides.local(), "node/20.1.0/x64/file", b"changed by a job", 0o644);
     mark(&sides.local(), UNIT);
     put(&sides.remote(), "node/20.1.0/x64/file", b"published", 0o644);
     mark(&sides.remote(), UNIT);
@@ -197,10 +174,7 @@ fn what_is_published_is_never_replaced() {
     assert_eq!((report.versions, report.already), (0, 1));
     assert_eq!(picture(&sides.remote()), before);
     assert_eq!(sides.restore().already, 1);
-    assert_eq!(
-        fs::read(sides.local().join(UNIT).join("file")).unwrap(),
-        b"changed by a job"
-    );
+    assert_eq!(fs::read(sides.local().join(UNIT).join("file")).unwrap(), b"changed by a job");
 }
 
 #[test]
@@ -231,26 +205,14 @@ fn a_hostile_tree_is_cut_down_to_what_is_harmless() {
             (name, mode)
         })
         .collect();
-    let expected = [
-        ("closed", 0o755),
-        ("hard", 0o644),
-        ("open", 0o644),
-        ("setuid", 0o755),
-        ("sticky", 0o755),
-        ("unreadable", 0o400),
-    ];
+    let expected = [("closed", 0o755), ("hard", 0o644), ("open", 0o644), ("setuid", 0o755), ("sticky", 0o755), ("unreadable", 0o400)];
     assert_eq!(modes, expected.map(|(name, mode)| (name.into(), mode)));
     assert_eq!(fs::metadata(copy.join("hard")).unwrap().nlink(), 1);
 }
 
 #[test]
 fn a_version_with_a_link_that_leads_out_is_refused_and_the_others_are_copied() {
-    for target in [
-        "/etc/passwd",
-        "../../../../../etc/passwd",
-        "..",
-        "bin/../../x",
-    ] {
+    for target in ["/etc/passwd", "../../../../../etc/passwd", "..", "bin/../../x"] {
         let sides = Sides::new();
         rich(&sides.remote(), UNIT);
         symlink(target, sides.remote().join(UNIT).join("way-out")).unwrap();
@@ -258,11 +220,7 @@ fn a_version_with_a_link_that_leads_out_is_refused_and_the_others_are_copied() {
         let report = sides.restore();
         assert_eq!((report.versions, report.failed.len()), (1, 1), "{target}");
         assert_eq!(report.failed[0].version, UNIT);
-        assert!(
-            report.failed[0].error.contains("way-out"),
-            "{}",
-            report.failed[0].error
-        );
+        assert!(report.failed[0].error.contains("way-out"), "{}", report.failed[0].error);
         assert_eq!(names(&sides.local()), ["go"]);
     }
 }
@@ -334,12 +292,7 @@ fn a_marker_without_its_tree_is_no_version_and_gets_one() {
 /// A small version whose files all hold `build`, with their number in one of them: a mixture or a part shows.
 fn build(root: &Path, unit: &str, build: u8) {
     for number in 0..12 {
-        put(
-            &root.join(unit),
-            &format!("d{}/{number}", number % 3),
-            &[build; 64],
-            0o644,
-        );
+        put(&root.join(unit), &format!("d{}/{number}", number % 3), &[build; 64], 0o644);
     }
     mark(root, unit);
 }
@@ -350,14 +303,9 @@ fn build_of(root: &Path, unit: &str) -> Option<u8> {
     if !version.is_dir() || !root.join(format!("{unit}.complete")).is_file() {
         return None;
     }
-    let contents: Vec<Vec<u8>> = (0..12)
-        .map(|number| fs::read(version.join(format!("d{}/{number}", number % 3))).unwrap())
-        .collect();
+    let contents: Vec<Vec<u8>> = (0..12).map(|number| fs::read(version.join(format!("d{}/{number}", number % 3))).unwrap()).collect();
     let first = contents[0][0];
-    assert!(
-        contents.iter().all(|file| *file == [first; 64]),
-        "a mixture"
-    );
+    assert!(contents.iter().all(|file| *file == [first; 64]), "a mixture");
     Some(first)
 }
 
@@ -373,8 +321,7 @@ fn race(rounds: usize, patience: Duration, exactly_one: bool) {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) || restored.load(Ordering::SeqCst) == 0 {
                     let here = tempfile::tempdir().unwrap();
-                    let report =
-                        restore::restore(shared.path(), here.path(), 2, Gate::default()).unwrap();
+                    let report = restore::restore(shared.path(), here.path(), 2, Gate::default()).unwrap();
                     if report.versions == 1 {
                         assert!(build_of(here.path(), UNIT).is_some());
                         restored.fetch_add(1, Ordering::SeqCst);
@@ -386,8 +333,7 @@ fn race(rounds: usize, patience: Duration, exactly_one: bool) {
                 .map(|saver| {
                     scope.spawn(|| {
                         let gate = Gate::default();
-                        let report =
-                            save::save(saver.path(), shared.path(), 2, patience, gate).unwrap();
+                        let report = save::save(saver.path(), shared.path(), 2, patience, gate).unwrap();
                         assert!(report.failed.is_empty(), "{report:?}");
                         report.versions
                     })
@@ -398,10 +344,7 @@ fn race(rounds: usize, patience: Duration, exactly_one: bool) {
             won
         });
         assert!(build_of(shared.path(), UNIT).is_some());
-        assert!(
-            won >= 1 && (won == 1 || !exactly_one),
-            "round {round}: {won} winners"
-        );
+        assert!(won >= 1 && (won == 1 || !exactly_one), "round {round}: {won} winners");
     }
 }
 
@@ -449,13 +392,7 @@ fn a_save_stopped_after_any_step_leaves_no_torn_version_and_the_next_one_mends_a
             for unit in [UNIT, "go/1.22.0/x64"] {
                 build_of(there.path(), unit);
             }
-            let next = save::save(
-                here.path(),
-                there.path(),
-                2,
-                Duration::ZERO,
-                Gate::default(),
-            );
+            let next = save::save(here.path(), there.path(), 2, Duration::ZERO, Gate::default());
             assert!(next.unwrap().failed.is_empty(), "after {steps}");
             for unit in [UNIT, "go/1.22.0/x64"] {
                 assert_eq!(build_of(there.path(), unit), Some(7), "after {steps}");
@@ -494,13 +431,7 @@ fn run(args: &[&OsStr]) -> (u8, String, String) {
 }
 
 fn words(direction: &str, from: &Path, to: &Path, more: &[&str]) -> (u8, String, String) {
-    let mut args = vec![
-        OsStr::new(direction),
-        OsStr::new("--from"),
-        from.as_os_str(),
-        OsStr::new("--to"),
-        to.as_os_str(),
-    ];
+    let mut args = vec![OsStr::new(direction), OsStr::new("--from"), from.as_os_str(), OsStr::new("--to"), to.as_os_str()];
     args.extend(more.iter().map(OsStr::new));
     run(&args)
 }
@@ -511,10 +442,7 @@ fn the_command_tells_what_it_did_in_the_form_that_was_asked_for() {
     build(&sides.remote(), UNIT, 1);
     let (status, out, err) = words("restore", &sides.remote(), &sides.local(), &[]);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(
-        out.starts_with("restored 1 version (12 files, 768 B) in "),
-        "{out}"
-    );
+    assert!(out.starts_with("restored 1 version (12 files, 768 B) in "), "{out}");
     assert_eq!(out.lines().count(), 1);
 
     symlink("/", sides.local().join(UNIT).join("out")).unwrap();
@@ -555,10 +483,7 @@ fn a_directory_that_cannot_be_used_is_named_with_the_setting_to_look_at() {
     let missing = sides.temp.path().join("missing");
     let (status, out, err) = words("restore", &missing, &sides.local(), &[]);
     assert_eq!((status, out.as_str()), (69, ""));
-    assert!(
-        err.contains("remote tool cache directory") && err.contains("TOOL_CACHE_REMOTE"),
-        "{err}"
-    );
+    assert!(err.contains("remote tool cache directory") && err.contains("TOOL_CACHE_REMOTE"), "{err}");
     assert!(!missing.exists());
 
     let file = sides.temp.path().join("file");

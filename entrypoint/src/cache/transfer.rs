@@ -54,18 +54,8 @@ pub(super) struct Outcome {
 }
 
 /// Copies `versions` from one root to the other and publishes them there.
-pub(super) fn transfer(
-    from: &Dir,
-    to: &Dir,
-    stage: &Stage,
-    versions: Vec<VersionId>,
-    manner: &Manner,
-) -> Vec<Outcome> {
-    let versions: Vec<Version> = versions
-        .into_iter()
-        .enumerate()
-        .map(|(number, id)| Version::new(number, id, manner))
-        .collect();
+pub(super) fn transfer(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<VersionId>, manner: &Manner) -> Vec<Outcome> {
+    let versions: Vec<Version> = versions.into_iter().enumerate().map(|(number, id)| Version::new(number, id, manner)).collect();
     // The queue opens the last first.
     let openings = (0..versions.len()).rev().map(Task::Version).collect();
     let run = Run {
@@ -128,13 +118,7 @@ impl Version {
             // A thread that panicked never came to the end of it.
             (None, None) => Err(Refusal::Withdrawn(self.id.to_string())),
         };
-        Outcome {
-            id: self.id,
-            result,
-            files: self.files.into_inner(),
-            bytes: self.bytes.into_inner(),
-            skipped: self.skipped.into_inner(),
-        }
+        Outcome { id: self.id, result, files: self.files.into_inner(), bytes: self.bytes.into_inner(), skipped: self.skipped.into_inner() }
     }
 }
 
@@ -172,19 +156,9 @@ impl Node {
 
 enum Task {
     Version(usize),
-    Directory {
-        parent: Arc<Node>,
-        name: OsString,
-    },
-    Entries {
-        node: Arc<Node>,
-        batch: Vec<(OsString, Option<Kind>)>,
-    },
-    HardLink {
-        node: Arc<Node>,
-        name: OsString,
-        first: Vec<OsString>,
-    },
+    Directory { parent: Arc<Node>, name: OsString },
+    Entries { node: Arc<Node>, batch: Vec<(OsString, Option<Kind>)> },
+    HardLink { node: Arc<Node>, name: OsString, first: Vec<OsString> },
 }
 
 struct Run<'a> {
@@ -265,15 +239,7 @@ impl Run<'_> {
             .own
             .make(&version.staged, directory_mode(&stat))
             .map_err(Refusal::at("make the stage of", version.id.arch.as_bytes()))?;
-        Ok(Arc::new(Node {
-            version: number,
-            parent: None,
-            path: Vec::new(),
-            from,
-            to,
-            stat,
-            open: AtomicUsize::new(1),
-        }))
+        Ok(Arc::new(Node { version: number, parent: None, path: Vec::new(), from, to, stat, open: AtomicUsize::new(1) }))
     }
 
     fn source_root(&self, id: &VersionId) -> Result<Dir, Refusal> {
@@ -291,10 +257,7 @@ impl Run<'_> {
         }
         let from = parent.from.sub(name).map_err(Refusal::at("open", &path))?;
         let stat = from.own_stat().map_err(Refusal::at("look at", &path))?;
-        let to = parent
-            .to
-            .make(name, directory_mode(&stat))
-            .map_err(Refusal::at("make directory", &path))?;
+        let to = parent.to.make(name, directory_mode(&stat)).map_err(Refusal::at("make directory", &path))?;
         let mut below = parent.path.clone();
         below.push(name.to_owned());
         Ok(Arc::new(Node {
@@ -311,10 +274,7 @@ impl Run<'_> {
     /// Lists a directory and queues what is in it.
     fn list(&self, node: &Arc<Node>) {
         match node.from.entries() {
-            Err(cause) => self.refuse(
-                node,
-                Refusal::at("list", &node.path_of(OsStr::new("")))(cause),
-            ),
+            Err(cause) => self.refuse(node, Refusal::at("list", &node.path_of(OsStr::new("")))(cause)),
             Ok(entries) => {
                 let version = self.version_of(node);
                 let count = entries.len() as u64;
@@ -330,38 +290,21 @@ impl Run<'_> {
     }
 
     fn queue_entries(&self, node: &Arc<Node>, entries: Vec<(OsString, Option<Kind>)>) {
-        let (directories, others): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .partition(|(_, kind)| *kind == Some(Kind::Directory));
+        let (directories, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, kind)| *kind == Some(Kind::Directory));
         for (name, _) in directories {
-            self.queue.add_opening(Task::Directory {
-                parent: opened(node),
-                name,
-            });
+            self.queue.add_opening(Task::Directory { parent: opened(node), name });
         }
         let mut others = others.into_iter().peekable();
         while others.peek().is_some() {
-            self.queue.add_copy(Task::Entries {
-                node: opened(node),
-                batch: others.by_ref().take(BATCH).collect(),
-            });
+            self.queue.add_copy(Task::Entries { node: opened(node), batch: others.by_ref().take(BATCH).collect() });
         }
     }
 
-    fn entry(
-        &self,
-        node: &Arc<Node>,
-        name: &OsStr,
-        kind: Option<Kind>,
-        buffer: &mut Buffer,
-    ) -> Result<(), Refusal> {
+    fn entry(&self, node: &Arc<Node>, name: &OsStr, kind: Option<Kind>, buffer: &mut Buffer) -> Result<(), Refusal> {
         let kind = match kind {
             Some(kind) => kind,
             None => {
-                let stat = node
-                    .from
-                    .stat(name)
-                    .map_err(Refusal::at("look at", &node.path_of(name)))?;
+                let stat = node.from.stat(name).map_err(Refusal::at("look at", &node.path_of(name)))?;
                 Kind::of(&stat)
             }
         };
@@ -369,16 +312,11 @@ impl Run<'_> {
             Kind::File => self.file(node, name, buffer),
             Kind::Link => self.symbolic_link(node, name),
             Kind::Directory => {
-                self.queue.add_opening(Task::Directory {
-                    parent: opened(node),
-                    name: name.to_owned(),
-                });
+                self.queue.add_opening(Task::Directory { parent: opened(node), name: name.to_owned() });
                 Ok(())
             }
             Kind::Special => {
-                self.version_of(node)
-                    .skipped
-                    .fetch_add(1, Ordering::Relaxed);
+                self.version_of(node).skipped.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
         }
@@ -387,23 +325,12 @@ impl Run<'_> {
     fn symbolic_link(&self, node: &Node, name: &OsStr) -> Result<(), Refusal> {
         let version = self.version_of(node);
         let path = node.path_of(name);
-        let stat = node
-            .from
-            .stat(name)
-            .map_err(Refusal::at("look at", &path))?;
-        let target = node
-            .from
-            .read_link(name)
-            .map_err(Refusal::at("read link", &path))?;
+        let stat = node.from.stat(name).map_err(Refusal::at("look at", &path))?;
+        let target = node.from.read_link(name).map_err(Refusal::at("read link", &path))?;
         let Some(target) = contained(target.as_bytes(), node.path.len(), &version.homes) else {
-            return Err(Refusal::EscapingLink {
-                path: printable(&path),
-                target: printable(target.as_bytes()),
-            });
+            return Err(Refusal::EscapingLink { path: printable(&path), target: printable(target.as_bytes()) });
         };
-        node.to
-            .make_link(&target, name, &mtime(&stat))
-            .map_err(Refusal::at("make link", &path))?;
+        node.to.make_link(&target, name, &mtime(&stat)).map_err(Refusal::at("make link", &path))?;
         version.files.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -411,10 +338,7 @@ impl Run<'_> {
     fn file(&self, node: &Arc<Node>, name: &OsStr, buffer: &mut Buffer) -> Result<(), Refusal> {
         let version = self.version_of(node);
         let path = node.path_of(name);
-        let mut from = node
-            .from
-            .open_file(name)
-            .map_err(Refusal::at("open", &path))?;
+        let mut from = node.from.open_file(name).map_err(Refusal::at("open", &path))?;
         let stat = fstat(&from).map_err(Refusal::at("look at", &path))?;
         if Kind::of(&stat) != Kind::File {
             return Err(Refusal::Changed(printable(&path)));
@@ -437,28 +361,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn copy(
-        &self,
-        node: &Node,
-        name: &OsStr,
-        from: &mut File,
-        stat: &FileStat,
-        buffer: &mut Buffer,
-    ) -> Result<(), Refusal> {
+    fn copy(&self, node: &Node, name: &OsStr, from: &mut File, stat: &FileStat, buffer: &mut Buffer) -> Result<(), Refusal> {
         let path = node.path_of(name);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let contents = buffer
-            .read(from, size)
-            .map_err(Refusal::io("read", &path))?
-            .ok_or_else(|| Refusal::Changed(node.shown(name)))?;
+        let contents = buffer.read(from, size).map_err(Refusal::io("read", &path))?.ok_or_else(|| Refusal::Changed(node.shown(name)))?;
         // Executable for its owner is executable; readable for its owner always, or the next copy would fail.
         let mode = (stat.st_mode & 0o755) | 0o400;
         {
             let _turn = self.writers.turn();
-            let mut to = node
-                .to
-                .create_file(name, mode)
-                .map_err(Refusal::at("create", &path))?;
+            let mut to = node.to.create_file(name, mode).map_err(Refusal::at("create", &path))?;
             let gate = node.to.gate();
             match contents {
                 Contents::Whole(bytes) => {
@@ -466,53 +377,34 @@ impl Run<'_> {
                     to.write_all(bytes).map_err(Refusal::io("write", &path))?;
                 }
                 Contents::Large(piece) => {
-                    let steady = copy_large(from, &to, stat, piece, gate)
-                        .map_err(Refusal::io("copy", &path))?;
+                    let steady = copy_large(from, &to, stat, piece, gate).map_err(Refusal::io("copy", &path))?;
                     if !steady {
                         return Err(Refusal::Changed(node.shown(name)));
                     }
                 }
             }
             gate.pass().map_err(Refusal::at("set the time of", &path))?;
-            futimens(&to, &TimeSpec::UTIME_OMIT, &mtime(stat))
-                .map_err(Refusal::at("set the time of", &path))?;
+            futimens(&to, &TimeSpec::UTIME_OMIT, &mtime(stat)).map_err(Refusal::at("set the time of", &path))?;
             // A network file system tells a failed write here, at the latest.
             nix::unistd::close(to).map_err(Refusal::at("close", &path))?;
         }
         let after = fstat(&*from).map_err(Refusal::at("look at", &path))?;
-        let same = (after.st_size, after.st_mtime, after.st_mtime_nsec)
-            == (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
-        same.then_some(())
-            .ok_or_else(|| Refusal::Changed(node.shown(name)))
+        let same = (after.st_size, after.st_mtime, after.st_mtime_nsec) == (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+        same.then_some(()).ok_or_else(|| Refusal::Changed(node.shown(name)))
     }
 
     /// Whether this name of a file with several is the one to copy. If not, it is linked now or waits for the first.
     fn is_first_of_group(&self, node: &Arc<Node>, name: &OsStr, stat: &FileStat) -> bool {
-        let mut groups = self
-            .version_of(node)
-            .groups
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.version_of(node).groups.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (stat.st_dev, stat.st_ino);
         let Some(group) = groups.get_mut(&key) else {
             let mut first = node.path.clone();
             first.push(name.to_owned());
-            groups.insert(
-                key,
-                LinkGroup {
-                    first,
-                    whole: false,
-                    waiting: Vec::new(),
-                },
-            );
+            groups.insert(key, LinkGroup { first, whole: false, waiting: Vec::new() });
             return true;
         };
         if group.whole {
-            self.queue.add_copy(Task::HardLink {
-                node: opened(node),
-                name: name.to_owned(),
-                first: group.first.clone(),
-            });
+            self.queue.add_copy(Task::HardLink { node: opened(node), name: name.to_owned(), first: group.first.clone() });
         } else {
             group.waiting.push((opened(node), name.to_owned()));
         }
@@ -521,11 +413,7 @@ impl Run<'_> {
 
     /// The first of a group is done, well or badly: those that waited go on, and see which.
     fn release_group(&self, node: &Node, stat: &FileStat) {
-        let mut groups = self
-            .version_of(node)
-            .groups
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.version_of(node).groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get_mut(&(stat.st_dev, stat.st_ino)) {
             group.whole = true;
             for (node, name) in group.waiting.drain(..) {
@@ -574,15 +462,9 @@ impl Run<'_> {
         if version.refusal.get().is_none()
             && let Some(root) = root
         {
-            let published = self.unchanged(&version.id, root).and_then(|()| {
-                publish(
-                    self.to,
-                    self.stage,
-                    &version.staged,
-                    &version.id,
-                    self.manner.rules,
-                )
-            });
+            let published = self
+                .unchanged(&version.id, root)
+                .and_then(|()| publish(self.to, self.stage, &version.staged, &version.id, self.manner.rules));
             match published {
                 Ok(published) => {
                     let _ = version.published.set(published);
@@ -603,17 +485,11 @@ impl Run<'_> {
     /// our hands, and a listing does not tell.
     fn unchanged(&self, id: &VersionId, root: &Node) -> Result<(), Refusal> {
         let gone = |_| Refusal::Withdrawn(id.to_string());
-        let version = self
-            .from
-            .sub(&id.tool)
-            .and_then(|tool| tool.sub(&id.version))
-            .map_err(gone)?;
+        let version = self.from.sub(&id.tool).and_then(|tool| tool.sub(&id.version)).map_err(gone)?;
         let now = version.stat(&id.arch).map_err(gone)?;
         let marked = version.has(&id.marker(), Kind::File).map_err(gone)?;
         let same = (now.st_dev, now.st_ino) == (root.stat.st_dev, root.stat.st_ino);
-        (same && marked)
-            .then_some(())
-            .ok_or_else(|| gone(Errno::ESTALE))
+        (same && marked).then_some(()).ok_or_else(|| gone(Errno::ESTALE))
     }
 }
 

@@ -16,9 +16,7 @@ use nix::Result;
 use nix::dir::Type;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat};
-use nix::sys::stat::{
-    FileStat, Mode, SFlag, UtimensatFlags, fstat, fstatat, futimens, mkdirat, utimensat,
-};
+use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstat, fstatat, futimens, mkdirat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{LinkatFlags, UnlinkatFlags, fsync, linkat, symlinkat, syncfs, unlinkat};
 
@@ -56,9 +54,7 @@ impl Gate {
 
     #[cfg(test)]
     pub(super) fn is_shut(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|left| left.load(Ordering::SeqCst) < 0)
+        self.0.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) < 0)
     }
 
     pub(super) fn pass(&self) -> Result<()> {
@@ -76,9 +72,7 @@ pub(super) struct Dir {
     gate: Gate,
 }
 
-const DIRECTORY: OFlag = OFlag::O_RDONLY
-    .union(OFlag::O_DIRECTORY)
-    .union(OFlag::O_CLOEXEC);
+const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 impl Dir {
     /// The one place where a path is resolved: the root that the operator named, links and all.
@@ -94,10 +88,7 @@ impl Dir {
     /// The directory of that name; `ENOTDIR` or `ELOOP` if it is something else.
     pub(super) fn sub(&self, name: &OsStr) -> Result<Self> {
         let fd = openat(&self.fd, name, DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty())?;
-        Ok(Self {
-            fd,
-            gate: self.gate.clone(),
-        })
+        Ok(Self { fd, gate: self.gate.clone() })
     }
 
     /// A new directory.
@@ -120,10 +111,7 @@ impl Dir {
 
     /// The names in it with their kinds, where the listing told them.
     pub(super) fn entries(&self) -> Result<Vec<(OsString, Option<Kind>)>> {
-        let descriptor = self
-            .fd
-            .try_clone()
-            .map_err(|cause| cause.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        let descriptor = self.fd.try_clone().map_err(|cause| cause.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
         let mut listing = nix::dir::Dir::from_fd(descriptor)?;
         let mut entries = Vec::new();
         for entry in listing.iter() {
@@ -136,9 +124,7 @@ impl Dir {
                 Type::File => Kind::File,
                 Type::Directory => Kind::Directory,
                 Type::Symlink => Kind::Link,
-                Type::Fifo | Type::CharacterDevice | Type::BlockDevice | Type::Socket => {
-                    Kind::Special
-                }
+                Type::Fifo | Type::CharacterDevice | Type::BlockDevice | Type::Socket => Kind::Special,
             });
             entries.push((OsString::from_vec(name.to_vec()), kind));
         }
@@ -171,8 +157,7 @@ impl Dir {
     /// A new file for writing; `EEXIST` if the name is taken by anything.
     pub(super) fn create_file(&self, name: &OsStr, mode: u32) -> Result<File> {
         self.gate.pass()?;
-        let flags =
-            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         openat(&self.fd, name, flags, Mode::from_bits_truncate(mode)).map(File::from)
     }
 
@@ -184,13 +169,7 @@ impl Dir {
         self.gate.pass()?;
         symlinkat(OsStr::from_bytes(target), &self.fd, name)?;
         self.gate.pass()?;
-        utimensat(
-            &self.fd,
-            name,
-            &TimeSpec::UTIME_OMIT,
-            mtime,
-            UtimensatFlags::NoFollowSymlink,
-        )
+        utimensat(&self.fd, name, &TimeSpec::UTIME_OMIT, mtime, UtimensatFlags::NoFollowSymlink)
     }
 
     /// A second name here for `from/old`.

@@ -10,20 +10,14 @@ pub(super) struct Writers {
 
 impl Writers {
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            free: Mutex::new(most),
-            freed: Condvar::new(),
-        }
+        Self { free: Mutex::new(most), freed: Condvar::new() }
     }
 
     /// Waits until fewer than the bound write.
     pub(super) fn turn(&self) -> Turn<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free == 0 {
-            free = self
-                .freed
-                .wait(free)
-                .unwrap_or_else(PoisonError::into_inner);
+            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
         *free -= 1;
         Turn(self)
