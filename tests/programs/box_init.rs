@@ -101,6 +101,7 @@ fn enter(options: &Options) -> Result<(), Box<dyn Error>> {
     for bind in &options.binds {
         bind_mount(&root, bind).map_err(|error| format!("bind {bind}: {error}"))?;
     }
+    name_the_loopback(&root, options.hostname.as_deref())?;
     for user in &options.users {
         add_user(&root, user).map_err(|error| format!("add user {user}: {error}"))?;
     }
@@ -176,6 +177,16 @@ fn bind_mount(root: &Path, bind: &str) -> Result<(), Box<dyn Error>> {
         mount(None::<&str>, &target, None::<&str>, flags, None::<&str>)?;
     }
     Ok(())
+}
+
+/// `/etc/hosts`, which every container engine writes and a bare root file system lacks.
+fn name_the_loopback(root: &Path, hostname: Option<&str>) -> std::io::Result<()> {
+    let hosts = root.join("etc/hosts");
+    if hosts.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(root.join("etc"))?;
+    fs::write(hosts, format!("127.0.0.1 localhost {}\n", hostname.unwrap_or_default()))
 }
 
 /// Adds a user and a group of the same name to the files of the box, and makes the home directory.
