@@ -34,6 +34,7 @@ pub mod fixtures;
 pub mod github;
 pub mod http;
 pub mod need;
+pub mod pair;
 pub mod process;
 pub mod programs;
 pub mod rootfs;
