@@ -11,15 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid, chown};
-use tempfile::TempDir;
-
 use crate::boxed::{Boxed, BoxedProcess};
 use crate::clock;
 use crate::fixtures::{RunnerHome, ToolCache};
 use crate::github::{GitHub, Rules};
 use crate::process::{Record, Running};
 use crate::programs::Program;
+use crate::scratch::Scratch;
+use nix::unistd::{Gid, Uid, chown};
 
 /// The account, and the repository below it, that a bed's settings name.
 pub const ACCOUNT: &str = "acme";
@@ -32,7 +31,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// One test's bed. Say `let bed = Bed::new();` first, so that it is dropped last.
 #[derive(Debug)]
 pub struct Bed {
-    dir: TempDir,
+    dir: Scratch,
     github: GitHub,
     token: String,
     records: Mutex<Vec<Record>>,
@@ -51,7 +50,7 @@ impl Bed {
     /// When the temporary directory can not be made.
     #[must_use]
     pub fn with_rules(rules: Rules) -> Self {
-        let dir = tempfile::tempdir().expect("make a temporary directory");
+        let dir = Scratch::new();
         // The runner's user must be able to reach its home in here.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("open the temporary directory");
         let token = rules.token();

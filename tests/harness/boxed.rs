@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::unistd::Pid;
-use tempfile::TempDir;
 
 use crate::clock;
 use crate::process::{Ending, Running};
 use crate::programs::{Program, built_dir};
+use crate::scratch::{self, Scratch};
 
 /// How long a box may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -136,11 +136,12 @@ impl Boxed {
     /// When the box does not come up; the message has what it said.
     #[must_use]
     pub fn spawn(&self, name: &str, command: &[&str]) -> BoxedProcess {
-        let scratch = tempfile::tempdir().expect("make a scratch directory");
+        let scratch = Scratch::new();
         let environment = scratch.path().join("environment");
         let text: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         fs::write(&environment, text.join("\0")).expect("write the environment");
         let cgroup = Cgroup::make();
+        scratch.owns_cgroup(&cgroup.outer);
 
         let mut outer = Command::new("unshare");
         outer.args(["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", "--propagation", "private"]);
@@ -201,7 +202,7 @@ impl Boxed {
 pub struct BoxedProcess {
     /// Taken on drop, so that the process is dead before its remains are removed.
     running: Option<Running>,
-    _scratch: TempDir,
+    _scratch: Scratch,
     cgroup: Cgroup,
 }
 
@@ -290,14 +291,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let _ = fs::write(self.outer.join("cgroup.kill"), "1");
-        // A cgroup whose last process is just dying answers EBUSY for a moment.
-        let gone = clock::holds_within(END_LIMIT, || {
-            let directories = walkdir::WalkDir::new(&self.outer).contents_first(true).into_iter().flatten();
-            directories.filter(|entry| entry.file_type().is_dir()).for_each(|entry| drop(fs::remove_dir(entry.path())));
-            !self.outer.exists()
-        });
-        if !gone && !std::thread::panicking() {
+        if !scratch::remove_cgroup(&self.outer, END_LIMIT) && !std::thread::panicking() {
             panic!("the cgroup {} is still in use", self.outer.display());
         }
     }

@@ -38,5 +38,6 @@ pub mod pair;
 pub mod process;
 pub mod programs;
 pub mod rootfs;
+pub mod scratch;
 pub mod trees;
 pub mod xfs;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::scratch::Scratch;
 use nix::mount::{MntFlags, umount2};
-use tempfile::TempDir;
 
 /// Whether directory entries tell their type, which overlay2 needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Ftype {
 #[derive(Debug)]
 pub struct Xfs {
     mount_point: PathBuf,
-    _dir: TempDir,
+    _dir: Scratch,
 }
 
 impl Xfs {
@@ -32,7 +32,7 @@ impl Xfs {
     /// # Panics
     /// When the image file can not be made.
     pub fn make(gigabytes: u64, ftype: Ftype) -> Result<Self, String> {
-        let dir = tempfile::tempdir().expect("make a directory");
+        let dir = Scratch::new();
         let (image, mount_point) = (dir.path().join("image"), dir.path().join("mnt"));
         File::create(&image).and_then(|file| file.set_len(gigabytes << 30)).expect("make the image");
         std::fs::create_dir(&mount_point).expect("make the mount point");

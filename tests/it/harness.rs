@@ -4,3 +4,4 @@ mod beds;
 mod boxes;
 mod github;
 mod listener;
+mod scratch;
