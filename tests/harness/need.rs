@@ -31,8 +31,13 @@ pub enum Need {
 /// When something is missing and `CI` is set.
 #[must_use]
 pub fn need(needs: &[Need]) -> bool {
-    let missing: Vec<String> = needs.iter().filter_map(|need| missing(*need).map(|why| format!("{need:?}: {why}"))).collect();
-    judge(&missing, std::env::var_os("CI").is_some_and(|value| !value.is_empty()))
+    judge(&lacks(needs), std::env::var_os("CI").is_some_and(|value| !value.is_empty()))
+}
+
+/// What is missing and why, one line each, for who goes on without it.
+#[must_use]
+pub fn lacks(needs: &[Need]) -> Vec<String> {
+    needs.iter().filter_map(|need| missing(*need).map(|why| format!("{need:?}: {why}"))).collect()
 }
 
 fn judge(missing: &[String], in_ci: bool) -> bool {

@@ -36,17 +36,26 @@ impl Rootfs {
         }
     }
 
+    /// Whether it was made in an earlier run.
+    #[must_use]
+    pub fn is_made(self) -> bool {
+        self.place().exists()
+    }
+
+    fn place(self) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        (SUITE, self.packages()).hash(&mut hasher);
+        cache_dir().join("rootfs").join(format!("{}-{:016x}", self.name(), hasher.finish()))
+    }
+
     /// Its path; made now when it is not there (half a minute and a Debian mirror), by one process at a time.
     ///
     /// # Panics
     /// When it can not be made.
     #[must_use]
     pub fn path(self) -> PathBuf {
-        let mut hasher = DefaultHasher::new();
-        (SUITE, self.packages()).hash(&mut hasher);
-        let dir = cache_dir().join("rootfs");
+        let (path, dir) = (self.place(), cache_dir().join("rootfs"));
         fs::create_dir_all(&dir).expect("make the cache directory");
-        let path = dir.join(format!("{}-{:016x}", self.name(), hasher.finish()));
         let lock = File::create(dir.join(format!("{}.lock", self.name()))).expect("make a lock file");
         let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("lock the cache");
         if !path.exists() {
