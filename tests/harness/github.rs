@@ -132,6 +132,12 @@ impl GitHub {
         self.with(|world| world.plant(scope, name))
     }
 
+    /// How long it runs: the clock of [`Seen::at`].
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.shared.started.elapsed()
+    }
+
     /// Everything that was asked, in order of arrival, including requests whose answer was lost.
     #[must_use]
     pub fn requests(&self) -> Vec<Seen> {

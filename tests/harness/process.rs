@@ -49,6 +49,14 @@ pub struct Record {
     lines: Arc<Mutex<Vec<Line>>>,
 }
 
+impl Record {
+    /// All lines so far, both outputs, in order of arrival.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "--- {}", self.name)?;

@@ -36,7 +36,7 @@ pub(super) struct Shared {
     wake: Notify,
     address: SocketAddr,
     prefix: &'static str,
-    started: Instant,
+    pub(super) started: Instant,
 }
 
 /// One request, read whole.
