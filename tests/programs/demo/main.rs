@@ -44,6 +44,9 @@ fn main() -> ExitCode {
 /// `true` when all was as it should be.
 fn show(screen: &Screen) -> bool {
     screen.title("One task of a self-hosted runner");
+    screen.note("Our programs are real, and so are dockerd and the containers that it runs. Stand-ins take the places of");
+    screen.note("GitHub (on this machine), of Runner.Listener, and of EFS (a directory). Nothing leaves this machine.");
+    println!();
     let swept = scratch::sweep();
     if !swept.is_empty() {
         screen.note("removed what an earlier run that was killed had left");
@@ -53,8 +56,8 @@ fn show(screen: &Screen) -> bool {
     match lost {
         None => task::with_docker(screen),
         Some(why) => {
-            screen.note("left out: docker, the sidecar and the containers. The runner's half follows, as the current user.");
-            screen.note(&format!("because: {why}"));
+            screen.note("left out: docker, the sidecar and the containers; the runner's half follows, as the current user");
+            screen.note(&format!("because  {why}"));
             task::without_docker(screen)
         }
     }

@@ -67,7 +67,7 @@ impl Screen {
                         if !all && daemon {
                             count.fetch_add(1, Ordering::SeqCst);
                         } else if !blank {
-                            println!("  {name:<7}| {}", line.text);
+                            println!("  {name:<8}| {}", line.text);
                         }
                     }
                 }

@@ -15,7 +15,7 @@ use runner_tests::pair::{IMAGE, Pair, STORAGE, Witness};
 use runner_tests::process::Ending;
 
 use crate::screen::{Screen, short};
-use crate::timeline::{self, Life};
+use crate::timeline::{self, Clock, Life};
 use crate::verdict::{Verdict, listed, versions};
 
 /// Far more than it takes.
@@ -128,8 +128,8 @@ fn judge(screen: &Screen, bed: &Bed, programs: &[(&'static str, &Subject)], runn
     verdict.expect(lives.len() == programs.len(), "a program did not sum up its life");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let began = Duration::from_millis(u64::try_from((now - github.age()).as_millis() % 86_400_000).unwrap_or_default());
-    let shown: Vec<(&'static str, &Life)> = lives.iter().map(|(name, life)| (*name, life)).collect();
-    timeline::table(&shown, &github.requests(), began).iter().for_each(|line| println!("{line}"));
+    let clock = Clock::of(&lives, began);
+    timeline::table(&lives, &github.requests(), clock).iter().for_each(|line| println!("{line}"));
     println!();
     for (name, life) in &lives {
         let after = life.ready.map_or_else(|| "never".to_owned(), |millis| format!("after {}", short(Duration::from_millis(millis))));
@@ -137,13 +137,18 @@ fn judge(screen: &Screen, bed: &Bed, programs: &[(&'static str, &Subject)], runn
     }
 
     screen.title("What is there at the end");
-    let asked = |routes: &[Route]| github.requests().iter().filter(|seen| routes.contains(&seen.route)).count();
-    let api = asked(&[Route::GenerateJit, Route::ListRunners, Route::GetRunner, Route::DeleteRunner, Route::ListGroups]);
-    let ever = github.ever_registered();
-    let names: Vec<String> = ever.iter().map(|runner| runner.name.clone()).collect();
-    let (still, jobs) = (github.registered().len(), listed(finished.iter().map(|job| &job.result)));
-    screen.fact("GitHub", &format!("{} was registered, {still} still are; job: {jobs}", listed(&names)));
-    screen.fact("requests", &format!("{api} to the API by runner-entrypoint, {} in all", github.requests().len()));
+    let at = |route| github.requests_of(route).iter().map(|seen| clock.shown(seen)).collect::<Vec<_>>();
+    let names: Vec<String> = github.ever_registered().iter().map(|runner| runner.name.clone()).collect();
+    let removed = [at(Route::Done), at(Route::DeleteRunner)].concat();
+    let registered = at(Route::GenerateJit);
+    let result = listed(finished.iter().map(|job| &job.result));
+    screen.fact(
+        "GitHub",
+        &format!("{}: registered at {}, removed at {}; job: {result}", listed(&names), listed(&registered), listed(&removed)),
+    );
+    let of_runner = [Route::Connect, Route::Poll, Route::Done, Route::Disconnect];
+    let (from_runner, from_us): (Vec<_>, Vec<_>) = github.requests().into_iter().partition(|seen| of_runner.contains(&seen.route));
+    screen.fact("requests", &format!("{} of runner-entrypoint, {} of the runner itself", from_us.len(), from_runner.len()));
 }
 
 fn judge_cache(screen: &Screen, remote: &ToolCache, local: &Path, before: &BTreeSet<String>, verdict: &mut Verdict) {

@@ -57,23 +57,52 @@ struct Row {
     text: String,
 }
 
-/// The table. `midnight_to_github` is when the stand-in's clock began.
-pub(crate) fn table(lives: &[(&'static str, &Life)], github: &[Seen], midnight_to_github: Duration) -> Vec<String> {
-    let began = lives.iter().map(|(_, life)| life.started).min().unwrap_or_default();
-    let since = |clock: u64| (clock + DAY - began) % DAY;
+/// Seconds since the first program started, whatever clock a time came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    began: u64,
+    github: u64,
+}
+
+impl Clock {
+    /// `github` is the time of day at which the stand-in's clock began.
+    pub(crate) fn of(lives: &[(&'static str, Life)], github: Duration) -> Self {
+        let began = lives.iter().map(|(_, life)| life.started).min().unwrap_or_default();
+        Self { began, github: millis(github) }
+    }
+
+    fn since(self, clock: u64) -> u64 {
+        (clock + DAY - self.began) % DAY
+    }
+
+    fn of_request(self, seen: &Seen) -> u64 {
+        self.since((self.github + millis(seen.at)) % DAY)
+    }
+
+    /// When a request came, as the table has it.
+    pub(crate) fn shown(self, seen: &Seen) -> String {
+        format!("{:.3}", Duration::from_millis(self.of_request(seen)).as_secs_f64())
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One row for each phase of a program and each thing GitHub did.
+pub(crate) fn table(lives: &[(&'static str, Life)], github: &[Seen], clock: Clock) -> Vec<String> {
     let mut rows = Vec::new();
     for (column, (_, life)) in lives.iter().enumerate() {
-        let mut at = since(life.started);
+        let mut at = clock.since(life.started);
         for (name, span) in &life.phases {
             let lasts = if name == "done" { String::new() } else { short(Duration::from_millis(*span)) };
             rows.push(Row { at, column, text: format!("{name:<11}{lasts:>8}") });
             at += span;
         }
     }
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     for seen in github {
         if let Some(text) = meaning(seen) {
-            rows.push(Row { at: since(millis(midnight_to_github + seen.at) % DAY), column: lives.len(), text: text.to_owned() });
+            rows.push(Row { at: clock.of_request(seen), column: lives.len(), text: text.to_owned() });
         }
     }
     rows.sort_by_key(|row| row.at);
@@ -89,7 +118,7 @@ pub(crate) fn table(lives: &[(&'static str, &Life)], github: &[Seen], midnight_t
 }
 
 /// What a request means for the runner; nothing when it is of no interest.
-pub(crate) fn meaning(seen: &Seen) -> Option<&'static str> {
+fn meaning(seen: &Seen) -> Option<&'static str> {
     Some(match (seen.route, seen.status) {
         (Route::GenerateJit, Some(201)) => "registers the runner",
         (Route::GenerateJit, _) => "refuses a registration",
