@@ -85,6 +85,8 @@ fn take_everything_away_on_a_signal() {
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            // Held to the end: what the other threads have to say about the death of their programs is of no use.
+            let _silence = (std::io::stdout().lock(), std::io::stderr().lock());
             eprintln!("\nstopped: taking the task away");
             task::end_what_runs_plainly();
             scratch::abandon();
