@@ -8,17 +8,17 @@ mod settling;
 mod stopping;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::time::Duration;
 
 use supervise::{Action, ChildEnd, Event, Level, Machine, Signal, SpawnError, State, Target};
 
-pub(crate) use words::{Job, Note, Obligation, Outcome, Registration, Removal, Role, Timer, Words};
-
 use preparing::Part;
 
-use crate::stages::{AFTER_KILL, Ending, LEFTOVER_GRACE, StopBudget};
+use crate::{
+    stages::{AFTER_KILL, Ending, LEFTOVER_GRACE, StopBudget},
+    words::{Job, Note, Obligation, Outcome, Registration, Removal, Role, Timer, Words},
+};
 
 type Actions = Vec<Action<Words>>;
 
