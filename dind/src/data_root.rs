@@ -24,7 +24,7 @@ use std::{
 use nix::{
     dir::Dir,
     errno::Errno,
-    fcntl::{Flock, FlockArg, OFlag, RenameFlags, openat, renameat, renameat2},
+    fcntl::{Flock, FlockArg, OFlag, openat, renameat},
     sys::stat::{Mode, fchmod, fstat, mkdirat},
     unistd::{UnlinkatFlags, geteuid, unlinkat},
 };
@@ -181,7 +181,8 @@ impl StorageRoot {
         for part in [c"data", c"exec"] {
             mkdirat(&directory, part, PASSABLE)?;
         }
-        renameat2(&self.directory, hidden.as_c_str(), &self.directory, id.name(TASK).as_c_str(), RenameFlags::RENAME_NOREPLACE)?;
+        // Never replaces another's: a task's directory is not empty, and rename(2) refuses to replace one that is not.
+        renameat(&self.directory, hidden.as_c_str(), &self.directory, id.name(TASK).as_c_str())?;
         Ok(lock)
     }
 

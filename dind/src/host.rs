@@ -163,12 +163,15 @@ fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
+/// statfs(2). nix names it only with glibc.
+const XFS_SUPER_MAGIC: statfs::FsType = statfs::FsType(0x5846_5342);
+
 fn storage(path: &Path) -> Result<Storage, String> {
     let sentence = |cause: nix::Error| cause.desc().to_owned();
     let found = statfs::statfs(path).map_err(sentence)?;
     access(path, AccessFlags::W_OK).map_err(sentence)?;
     Ok(Storage {
-        xfs: found.filesystem_type() == statfs::XFS_SUPER_MAGIC,
+        xfs: found.filesystem_type() == XFS_SUPER_MAGIC,
         entry_types: tells_entry_types(path).map_err(sentence)?,
         overlay: found.filesystem_type() == statfs::OVERLAYFS_SUPER_MAGIC,
         bytes: found.blocks_available().saturating_mul(u64::try_from(found.block_size()).unwrap_or(0)),

@@ -11,9 +11,9 @@ use crate::{
     config::{Config, Name},
     docker,
     github::{self, Claim, Class, Client, Names, Notice, Policy, RunnerId, RunnerName, Settled, Wish},
-    lifecycle::{Job, Note, Outcome, Registration, Removal, Role, Words},
     runner,
     stages::Ending,
+    words::{Job, Note, Outcome, Registration, Removal, Role, Words},
 };
 
 /// The longest a removal may take; the machine's own deadline is shorter when a stop presses.

@@ -3,7 +3,7 @@
 //! It gets a registration from GitHub, restores the tool cache from shared storage, starts the runner, passes a stop on so that no
 //! job is lost that could have ended, and at the end saves the cache, removes the registration and leaves nothing behind.
 //!
-//! `config` knows every setting, `lifecycle` decides, `stages` holds the budgets, `effects` does; `github`, `cache`, `runner` and
+//! `config` knows every setting, `lifecycle` decides in the `words` of its vocabulary, `stages` holds the budgets, `effects` does; `github`, `cache`, `runner` and
 //! `docker` each know one thing and nothing of each other.
 
 mod cache;
@@ -16,6 +16,7 @@ mod github;
 mod lifecycle;
 mod runner;
 mod stages;
+mod words;
 
 use std::{ffi::OsString, process::ExitCode};
 

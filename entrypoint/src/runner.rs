@@ -13,7 +13,7 @@ use supervise::{Identity, Output, Program};
 
 use crate::{
     config::{Runner, RunnerCommand},
-    lifecycle::Note,
+    words::Note,
 };
 
 /// What the Listener reads as `--jitconfig` and takes out of its environment (actions/runner `CommandSettings.cs`). Never an

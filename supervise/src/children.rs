@@ -108,6 +108,11 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
         }
     }
 
+    /// Whether this is the init of its PID namespace.
+    pub(crate) fn is_pid_1(&self) -> bool {
+        self.here.as_raw() == 1
+    }
+
     /// The pid of a living child. Never 0 or 1, so that a negated pid is always one group and never "everybody".
     fn pid(&self, role: Role) -> Option<Pid> {
         self.roles.iter().find(|&(pid, &known)| known == role && pid.as_raw() > 1).map(|(&pid, _)| pid)
@@ -121,7 +126,7 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
 
     fn signal_everything(&self, signal: Signal) -> Result<(), Errno> {
         // Only PID 1 may say "everybody": anywhere else that would be the whole machine.
-        if self.here.as_raw() == 1 {
+        if self.is_pid_1() {
             return kernel::send(-1, signal);
         }
         for process in descendants::below(Path::new("/proc"), self.here.as_raw()) {

@@ -16,8 +16,8 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    Action, ChildEnd, Event, Level, Machine, Output, Program, Signal, Signals, State, StateFile, Vocabulary, children::Children, lines,
-    records, timeline::Timeline,
+    Action, ChildEnd, Event, Level, Machine, Output, Program, Signal, Signals, State, StateFile, Target, Vocabulary, children::Children,
+    lines, records, timeline::Timeline,
 };
 
 /// A job under way.
@@ -218,15 +218,7 @@ where
     fn perform(&mut self, action: Action<V>, events: &mut VecDeque<Event<V>>) {
         match action {
             Action::Spawn(role) => self.spawn(role, events),
-            Action::Signal(target, signal) => {
-                if let Err(error) = self.children.signal(target, signal) {
-                    warn!(%signal, ?target, %error, "a signal could not be sent");
-                }
-                if target == crate::Target::Everything {
-                    self.awaiting_alone = true;
-                    self.reap(events);
-                }
-            }
+            Action::Signal(target, signal) => self.signal(target, signal, events),
             Action::Run(job) => self.start(job),
             Action::Abandon(job) => self.jobs.retain(|_, running| {
                 let other = running.job != job;
@@ -252,6 +244,20 @@ where
             Action::Say(Level::Warn, sentence) => warn!("{sentence}"),
             Action::Say(Level::Error, sentence) => error!("{sentence}"),
             Action::Exit(_) => unreachable!("the loop takes it"),
+        }
+    }
+
+    fn signal(&mut self, target: Target<V::Role>, signal: Signal, events: &mut VecDeque<Event<V>>) {
+        if target == Target::Everything {
+            // Who has no children is told so at once, and spares the search through /proc.
+            self.awaiting_alone = true;
+            self.reap(events);
+            if !self.awaiting_alone && !self.children.is_pid_1() {
+                return;
+            }
+        }
+        if let Err(error) = self.children.signal(target, signal) {
+            warn!(%signal, ?target, %error, "a signal could not be sent");
         }
     }
 

@@ -56,7 +56,7 @@ fn test(rest: &[&str]) -> Result<(), Failed> {
     machine::install_what_is_missing(machine::FOR_TESTS)?;
     let mut words = vec!["test", "--workspace", "--no-fail-fast", "--"];
     words.extend(rest);
-    run::cargo(&words)
+    run::cargo_with_root_tests(&words)
 }
 
 fn bench(rest: &[&str]) -> Result<(), Failed> {

@@ -24,6 +24,20 @@ pub(crate) fn cargo(words: &[&str]) -> Result<(), Failed> {
     run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), words)
 }
 
+/// Runs cargo as this user, and the tests that it builds as root where that can be had without a question: most of what is worth
+/// testing here needs namespaces, mounts and other users.
+pub(crate) fn cargo_with_root_tests(words: &[&str]) -> Result<(), Failed> {
+    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut cargo = Command::new(&program);
+    cargo.args(words).current_dir(root());
+    if !is_root() && sudo_works() {
+        // cargo's own hook for "run it with": CARGO_TARGET_<TRIPLE>_RUNNER.
+        let triple = output("rustc", &["--print", "host-tuple"])?.trim().to_uppercase().replace('-', "_");
+        cargo.env(format!("CARGO_TARGET_{triple}_RUNNER"), "sudo --non-interactive --preserve-env");
+    }
+    finish(&mut cargo, &program, words)
+}
+
 /// Runs a program of ours as root where that can be had without a question, else as we are: it says itself what it left out.
 pub(crate) fn privileged(program: &str, words: &[&str]) -> Result<(), Failed> {
     if is_root() || !sudo_works() {

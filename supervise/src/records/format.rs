@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::SystemTime};
 
+use serde::Serialize;
 use serde_json::{Map, json};
 use tracing::Level;
 
@@ -33,22 +34,35 @@ pub(super) struct Line<'a> {
     pub(super) fields: &'a [(&'static str, Value)],
 }
 
-/// `{"time":…,"level":"info","phase":…|"source":…,"message":…,"fields":{…}}`
+/// A record as it is written for machines; the order of the fields is the order in the line.
+#[derive(Serialize)]
+struct Object<'a> {
+    time: String,
+    level: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    fields: Map<String, serde_json::Value>,
+}
+
+/// One JSON object and a line break.
 pub(super) fn json(line: &Line<'_>) -> String {
-    let mut object = Map::new();
-    object.insert("time".into(), json!(humantime::format_rfc3339_millis(line.time).to_string()));
-    object.insert("level".into(), json!(line.level.as_str().to_ascii_lowercase()));
-    match line.origin {
-        Origin::Phase("") => {}
-        Origin::Phase(phase) => drop(object.insert("phase".into(), json!(phase))),
-        Origin::Child(source) => drop(object.insert("source".into(), json!(source))),
-    }
-    object.insert("message".into(), json!(line.message));
-    if !line.fields.is_empty() {
-        let fields: Map<String, serde_json::Value> = line.fields.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect();
-        object.insert("fields".into(), fields.into());
-    }
-    let mut text = serde_json::Value::from(object).to_string();
+    let (phase, source) = match line.origin {
+        Origin::Phase(phase) => (Some(phase).filter(|phase| !phase.is_empty()), None),
+        Origin::Child(source) => (None, Some(source)),
+    };
+    let object = Object {
+        time: humantime::format_rfc3339_millis(line.time).to_string(),
+        level: line.level.as_str().to_ascii_lowercase(),
+        phase,
+        source,
+        message: line.message,
+        fields: line.fields.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect(),
+    };
+    let mut text = serde_json::to_string(&object).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -126,6 +140,7 @@ mod tests {
         let fields = [("files", Value::Natural(3)), ("path", Value::Text("/a\nb".into()))];
         let text = json(&line(Origin::Phase("preparing"), "two\nlines", &fields));
         assert_eq!(text.matches('\n').count(), 1);
+        assert!(text.starts_with(r#"{"time":"1970-01-01T00:00:01.234Z","level":"warn","phase":"preparing","message":"#), "{text}");
         let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = json!({"time": "1970-01-01T00:00:01.234Z", "level": "warn", "phase": "preparing", "message": "two\nlines", "fields": {"files": 3, "path": "/a\nb"}});
         assert_eq!(parsed, expected);
