@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 fn demo(rest: &[&str]) -> Result<(), Failed> {
     machine::install_what_is_missing(machine::FOR_DEMO)?;
     run::cargo(&["build", "--quiet", "--package", "runner-tests", "--bins"])?;
-    run::privileged("target/debug/demo", rest)
+    run::privileged("debug/demo", rest)
 }
 
 fn test(rest: &[&str]) -> Result<(), Failed> {
@@ -66,5 +66,5 @@ fn bench(rest: &[&str]) -> Result<(), Failed> {
     let folder = programs.to_string_lossy().into_owned();
     let mut words = vec!["--programs", folder.as_str()];
     words.extend(rest);
-    run::privileged("target/release/bench", &words)
+    run::privileged("release/bench", &words)
 }

@@ -14,6 +14,11 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package has a folder above it").to_owned()
 }
 
+/// Where cargo builds: `CARGO_TARGET_DIR` when somebody set it (relative to the project's folder, where we run cargo), else `target`.
+pub(crate) fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()).unwrap_or_else(|| "target".into()))
+}
+
 /// Runs a program; its output is shown.
 pub(crate) fn run(program: &str, words: &[&str]) -> Result<(), Failed> {
     finish(Command::new(program).args(words).current_dir(root()), program, words)
@@ -38,12 +43,12 @@ pub(crate) fn cargo_with_root_tests(words: &[&str]) -> Result<(), Failed> {
     finish(&mut cargo, &program, words)
 }
 
-/// Runs a program of ours as root where that can be had without a question, else as we are: it says itself what it left out.
+/// Runs a program of ours, by its path in [`target`], as root where that can be had without a question, else as we are: it says itself what it left out.
 pub(crate) fn privileged(program: &str, words: &[&str]) -> Result<(), Failed> {
+    let path = target().join(program).to_string_lossy().into_owned();
     if is_root() || !sudo_works() {
-        return run(&root().join(program).to_string_lossy(), words);
+        return run(&path, words);
     }
-    let path = root().join(program).to_string_lossy().into_owned();
     let mut all = vec!["--non-interactive", path.as_str()];
     all.extend(words);
     run("sudo", &all)

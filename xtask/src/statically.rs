@@ -20,7 +20,7 @@ pub(crate) fn build() -> Result<PathBuf, Failed> {
     let folder = run::root().join("target/dist");
     fs::create_dir_all(&folder).map_err(|error| Failed(format!("{} cannot be made: {error}", folder.display())))?;
     for program in PROGRAMS {
-        let built = run::root().join("target").join(&target).join("release").join(program);
+        let built = run::target().join(&target).join("release").join(program);
         let size =
             fs::copy(&built, folder.join(program)).map_err(|error| Failed(format!("{} cannot be copied: {error}", built.display())))?;
         println!("{program}: {:.2} MB, static, {target}", size as f64 / 1e6);
