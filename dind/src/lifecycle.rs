@@ -181,6 +181,7 @@ impl Lifecycle {
             (Phase::Draining, Outcome::ContainersKilled(result)) => {
                 let said = match result {
                     Ok(0) => None,
+                    Ok(1) => Some(Action::Say(Level::Warn, "1 container was still running and was killed".to_owned())),
                     Ok(count) => Some(Action::Say(Level::Warn, format!("{count} containers were still running and were killed"))),
                     Err(why) => Some(Action::Say(Level::Warn, format!("containers could not be killed: {why}"))),
                 };

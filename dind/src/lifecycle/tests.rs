@@ -299,3 +299,12 @@ fn the_transition_table() {
     }
     insta::assert_snapshot!(table);
 }
+
+#[test]
+fn one_container_is_no_containers() {
+    // Seen in the log of a real stop: "1 containers were still running".
+    let mut life = life();
+    life.phase = Phase::Draining;
+    let actions = life.on(Event::Told(Outcome::ContainersKilled(Ok(1))));
+    assert_eq!(actions[0], Action::Say(Level::Warn, "1 container was still running and was killed".to_owned()));
+}
