@@ -4,6 +4,7 @@
 //! files. The next run of anything in here takes that away.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
@@ -80,8 +81,10 @@ fn lock(directory: &Path) -> Option<Flock<File>> {
 pub fn sweep() -> Vec<PathBuf> {
     let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)).map(|entry| entry.path());
+    // Only our own: what another user says in there is not for root to do.
+    let ours = |found: &fs::Metadata| found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
     let old = |path: &PathBuf| {
-        let made = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir).and_then(|metadata| metadata.modified().ok());
+        let made = fs::symlink_metadata(path).ok().filter(ours).and_then(|metadata| metadata.modified().ok());
         made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > YOUNG)
     };
     // Locked until all are gone, so that two sweepers share the work.

@@ -43,7 +43,8 @@ pub(crate) fn cargo_with_root_tests(words: &[&str]) -> Result<(), Failed> {
     finish(&mut cargo, &program, words)
 }
 
-/// Runs a program of ours, by its path in [`target`], as root where that can be had without a question, else as we are: it says itself what it left out.
+/// Runs a program of ours, by its path in [`target`], as root where that can be had without a question, else as we are: it says itself
+/// what it left out.
 pub(crate) fn privileged(program: &str, words: &[&str]) -> Result<(), Failed> {
     let path = target().join(program).to_string_lossy().into_owned();
     if is_root() || !sudo_works() {
