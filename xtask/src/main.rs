@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 
 fn demo(rest: &[&str]) -> Result<(), Failed> {
     machine::install_what_is_missing(machine::FOR_DEMO)?;
+    println!("building the programs (a minute or more the first time)");
     run::cargo(&["build", "--quiet", "--package", "runner-tests", "--bins"])?;
     run::privileged("debug/demo", rest)
 }
