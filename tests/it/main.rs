@@ -4,4 +4,6 @@
 mod cache;
 mod harness;
 mod life;
+mod messages;
 mod supervise;
+mod tidy;
