@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
             exit::FINE
         }
         Err(problem) => {
-            records::complain(&format!("{NAME}: {problem}\nhint: `{NAME} --help` lists what there is\n"));
+            records::complain(&format!("{NAME}: {}\n", problem.with_hint(&format!("{NAME} --help"))));
             exit::USAGE
         }
     };
@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
 /// What has a configuration and says something.
 fn with_log(arguments: Arguments, command: impl FnOnce(Config, BTreeMap<OsString, OsString>) -> u8) -> u8 {
     let environment = environment();
-    let colour = !environment.get(std::ffi::OsStr::new("NO_COLOR")).is_some_and(|value| !value.is_empty());
+    let colour = environment.get(std::ffi::OsStr::new("NO_COLOR")).is_none_or(|value| value.is_empty());
     let (config, warnings) = match Config::read(environment.clone(), arguments.settings) {
         Ok(read) => read,
         Err(problems) => {

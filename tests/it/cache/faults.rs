@@ -37,7 +37,7 @@ const READING: &[&str] = &["getdents64", "newfstatat", "read", "readlinkat"];
 /// Calls for which "no space" is an answer.
 const GROWING: &[&str] = &["openat", "mkdirat", "write", "pwrite64", "symlinkat", "linkat", "renameat", "fsync", "syncfs"];
 
-/// Every so manieth point is tried; `FAULT_STRIDE=1` tries all, which takes a minute.
+/// Each of how many points is tried; `FAULT_STRIDE=1` tries all, which takes a minute.
 fn stride(usual: usize) -> usize {
     std::env::var("FAULT_STRIDE").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
@@ -96,7 +96,7 @@ fn points(verb: &str, source: &Path, calls: &[&'static str]) -> BTreeSet<Point> 
         if !begun {
             begun = arguments.contains(&*source.to_string_lossy());
             loading.insert(call, *number);
-        } else if (call != "openat" || arguments.contains("O_CREAT")) {
+        } else if call != "openat" || arguments.contains("O_CREAT") {
             points.insert(Point { call, number: *number });
         }
     }
