@@ -240,10 +240,12 @@ pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Finding> {
         Cgroup::None => add(Weight::Refusal, format!("no control groups at {root}: no container could start"), "mount cgroup2 there"),
     }
 
-    for program in &facts.missing {
+    if let Some((last, others)) = facts.missing.split_last() {
+        // One image lacks them all: that is one thing to repair.
+        let programs = if others.is_empty() { format!("{last} is") } else { format!("{} and {last} are", others.join(", ")) };
         add(
             Weight::Refusal,
-            format!("{program} is not there or not executable"),
+            format!("{programs} not there or not executable"),
             "install docker's engine, containerd, runc and iptables in the image",
         );
     }

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod cgroup;
+mod command_line;
 pub mod config;
 pub mod daemon;
 pub mod data_root;
@@ -28,62 +29,52 @@ use settings::Arguments;
 use supervise::{Signals, StateFile, records};
 use tracing::{error, info, warn};
 
-use crate::{api::Docker, config::Config, effects::World, lifecycle::Lifecycle, words::exit};
+use crate::{api::Docker, command_line::Command, config::Config, effects::World, lifecycle::Lifecycle, words::exit};
 
 const NAME: &str = "runner-dind";
 
 /// How long `health` waits for docker's answer.
 const HEALTH: Duration = Duration::from_secs(3);
 
-/// What the command line asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
-    Run,
-    Check,
-    Health,
-}
-
 /// The whole program; the exit code is for the process to end with.
 pub fn main() -> ExitCode {
     // Before anything else: until then PID 1 is deaf.
     let signals = Signals::collect();
-    let mut words = std::env::args_os().skip(1).peekable();
-    let command = match words.peek().and_then(|word| word.to_str()) {
-        Some("run") => Some(Command::Run),
-        Some("check") => Some(Command::Check),
-        Some("health") => Some(Command::Health),
-        _ => None,
-    };
-    if command.is_some() {
-        words.next();
-    }
-    let code = match settings::parse_arguments(config::SETTINGS, &[], words) {
-        Err(error) => complain(exit::USAGE, &error),
-        Ok(arguments) if arguments.help => answer(&help()),
-        Ok(arguments) if arguments.version => answer(&format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
-        Ok(arguments) => dispatch(command.unwrap_or(Command::Run), signals, arguments),
+    let code = match command_line::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Run(arguments)) => with_log(arguments, |config, environment| run(signals, config, environment)),
+        Ok(Command::Check(arguments)) => with_log(arguments, |config, environment| check(&config, &environment)),
+        Ok(Command::Health(arguments)) => {
+            Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
+        }
+        Ok(Command::Answer(text)) => {
+            records::answer(&text);
+            exit::FINE
+        }
+        Err(problem) => {
+            records::complain(&format!("{NAME}: {}\n", problem.with_hint(&format!("{NAME} --help"))));
+            exit::USAGE
+        }
     };
     records::flush();
     ExitCode::from(code)
 }
 
-fn dispatch(command: Command, signals: io::Result<Signals>, arguments: Arguments) -> u8 {
+/// What has a configuration and says something.
+fn with_log(arguments: Arguments, command: impl FnOnce(Config, BTreeMap<OsString, OsString>) -> u8) -> u8 {
     let environment = environment();
+    let colour = environment.get(std::ffi::OsStr::new("NO_COLOR")).is_none_or(|value| value.is_empty());
     let (config, warnings) = match Config::read(environment.clone(), arguments.settings) {
         Ok(read) => read,
-        Err(problems) => return complain(exit::CONFIG, &problems),
+        Err(problems) => {
+            records::complain(&format!("{NAME}: {problems}\n"));
+            return exit::CONFIG;
+        }
     };
-    if command == Command::Health {
-        return health(&config);
-    }
-    records::start(records::Settings { sink: records::Sink::Stdout, format: config.format, level: config.level, colour: true });
+    records::start(records::Settings { sink: records::Sink::Stdout, format: config.format, level: config.level, colour });
     for warning in warnings {
         warn!("{warning}");
     }
-    match command {
-        Command::Check => check(&config, &environment),
-        Command::Run | Command::Health => run(signals, config, environment),
-    }
+    command(config, environment)
 }
 
 fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsString, OsString>) -> u8 {
@@ -137,38 +128,4 @@ fn environment() -> BTreeMap<OsString, OsString> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let environment = std::env::vars_os().collect();
     environment
-}
-
-fn complain(code: u8, error: &dyn std::error::Error) -> u8 {
-    records::complain(&format!("{NAME}: {error}\n"));
-    code
-}
-
-fn answer(text: &str) -> u8 {
-    records::answer(text);
-    exit::FINE
-}
-
-fn help() -> String {
-    format!(
-        "{NAME} {version}: PID 1 of the docker sidecar of one GitHub Actions job\n\n\
-         Usage: {NAME} [run|check|health] [--setting VALUE]...\n\n\
-         \x20 run      start docker, serve, clean up at the end (the default)\n\
-         \x20 check    say what stands in the way of docker here, without starting anything\n\
-         \x20 health   exit with 0 if docker is usable, silently\n\n\
-         Every setting is an environment variable and a flag: STOP_TIMEOUT is --stop-timeout.\n\n\
-         {settings}\
-         Exit codes: 0 life as intended; 64 usage; 69 docker not usable or died; 70 a bug of this program; 71 host not suitable;\n\
-         78 settings; 143 the time of a stop ended while the runner was still there.\n",
-        version = env!("CARGO_PKG_VERSION"),
-        settings = settings::render_help(config::SETTINGS),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn help_tells_every_setting_and_exit_code() {
-        insta::assert_snapshot!(super::help());
-    }
 }

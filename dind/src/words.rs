@@ -20,6 +20,17 @@ pub mod exit {
     pub const CONFIG: u8 = 78;
     /// The time of a stop ended while the runner was still there (128 + SIGTERM).
     pub const CUT: u8 = 143;
+
+    /// Every one with its meaning, for `--help` and the reference.
+    pub const EXIT_CODES: &[(u8, &str)] = &[
+        (FINE, "the life went as intended: docker served until it was asked to stop, and all of it is gone"),
+        (USAGE, "usage: the command line is not understood"),
+        (UNAVAILABLE, "docker did not become usable in time, or it died"),
+        (BUG, "a bug in this program"),
+        (HOST, "the host is not suitable, or this container may not do what docker needs"),
+        (CONFIG, "configuration: a setting is wrong"),
+        (CUT, "the stop budget ended while the runner was still there"),
+    ];
 }
 
 /// The words.

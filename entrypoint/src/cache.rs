@@ -23,6 +23,7 @@ mod stage;
 mod tests;
 mod transfer;
 mod tree;
+mod version;
 mod writers;
 
 use std::ffi::OsString;
@@ -40,11 +41,10 @@ use self::tree::Gate;
 pub(crate) const HELP: &str = "\
 Copies whole tool versions between a shared directory and the local tool cache.
 
-Usage:
-  runner-entrypoint cache restore --from REMOTE --to LOCAL [options]
-  runner-entrypoint cache save --from LOCAL --to REMOTE [options]
+usage: runner-entrypoint cache restore --from REMOTE --to LOCAL [OPTIONS]
+       runner-entrypoint cache save --from LOCAL --to REMOTE [OPTIONS]
 
-Options:
+options:
   --report human|json  what to print at the end [human]
   --jobs N             files copied at once, 1 to 256 [64]
   -h, --help           this text
@@ -52,11 +52,11 @@ Options:
 A version is <tool>/<version>/<arch>/ beside <arch>.complete. A reader sees a whole version or none, a published
 one is never replaced, and a run that is killed leaves only entries in .stage/, which a later run removes.
 
-Exit status:
-  0   done, also when there was nothing to do
-  1   some versions were not copied, each is named; the others were
-  64  wrong usage
-  69  one of the directories cannot be used
+Exit codes:
+  0    done, also when there was nothing to do
+  1    some versions were not copied, each is named; the others were
+  64   usage: the command line is not understood
+  69   one of the directories cannot be used
 ";
 
 /// Which of the two directories.
@@ -118,7 +118,7 @@ pub(crate) fn command(args: impl IntoIterator<Item = OsString>, out: &mut dyn Wr
             return 0;
         }
         Err(cause) => {
-            let _ = writeln!(err, "{cause}\n\n{HELP}");
+            let _ = writeln!(err, "runner-entrypoint: cache: {cause}\nhint: `runner-entrypoint cache --help` lists what there is");
             return 64;
         }
     };
@@ -192,7 +192,7 @@ fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Option<Request>, l
         }
     }
     Ok(Some(Request {
-        direction: direction.ok_or("say restore or save")?,
+        direction: direction.ok_or("say restore or save after it")?,
         from: from.ok_or("--from is missing")?,
         to: to.ok_or("--to is missing")?,
         json,

@@ -34,7 +34,7 @@ pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments
     for finding in &findings {
         let _ = match &finding.problem {
             None => writeln!(report, "ok    {}", finding.what),
-            Some(problem) => writeln!(report, "FAIL  {}: {}", finding.what, problem.replace('\n', "\n      ")),
+            Some(problem) => writeln!(report, "FAIL  {}", problem.replace('\n', "\n      ")),
         };
         if finding.problem.is_some() && code == 0 {
             code = finding.code;
@@ -84,6 +84,7 @@ fn seconds(span: Option<std::time::Duration>) -> String {
 }
 
 struct Finding {
+    /// What is well when there is no problem.
     what: String,
     problem: Option<String>,
     code: u8,
@@ -92,11 +93,13 @@ struct Finding {
 fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let problems = runner::problems(&config.runner);
-    let problem = (!problems.is_empty()).then(|| problems.join("\n"));
-    findings.push(Finding { what: "the runner can be started".to_owned(), problem, code: CONFIG });
+    if problems.is_empty() {
+        findings.push(Finding { what: "the runner can be started".to_owned(), problem: None, code: CONFIG });
+    }
+    findings.extend(problems.into_iter().map(|problem| Finding { what: String::new(), problem: Some(problem), code: CONFIG }));
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else { return findings };
     if let Some(docker) = &config.docker {
-        let problem = runtime.block_on(docker::answers(&docker.host)).err();
+        let problem = runtime.block_on(docker::answers(&docker.host)).err().map(|why| format!("docker does not answer: {why}"));
         findings.push(Finding { what: format!("docker answers at {}", docker.host), problem, code: 69 });
     }
     let asked = runtime.block_on(async {

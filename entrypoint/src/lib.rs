@@ -67,7 +67,7 @@ fn run(signals: Signals) -> u8 {
             0
         }
         Err(problem) => {
-            records::complain(&format!("runner-entrypoint: {problem}\nhint: `runner-entrypoint --help` lists what there is\n"));
+            records::complain(&format!("runner-entrypoint: {}\n", problem.with_hint("runner-entrypoint --help")));
             USAGE
         }
     }

@@ -104,7 +104,7 @@ pub(crate) fn problems(runner: &Runner) -> Vec<String> {
             RunnerCommand::Listener => "no bin/Runner.Listener",
             RunnerCommand::RunSh => "no run.sh",
         };
-        problems.push(format!("RUNNER_HOME: {home} has {wanted} that can be executed\n  hint: unpack the actions/runner release there, or set RUNNER_HOME to where it is"));
+        problems.push(format!("RUNNER_HOME: {home} has {wanted} that can be executed\nhint: unpack the actions/runner release there, or set RUNNER_HOME to where it is"));
     }
     match user(runner) {
         Err(problem) => problems.push(problem),
@@ -116,7 +116,7 @@ pub(crate) fn problems(runner: &Runner) -> Vec<String> {
                 && folder.uid() != uid.as_raw()
                 && folder.permissions().mode() & 0o022 == 0
             {
-                problems.push(format!("RUNNER_HOME: {home} cannot be written by user id {uid}\n  hint: chown it in the image; the runner keeps its registration there"));
+                problems.push(format!("RUNNER_HOME: {home} cannot be written by user id {uid}\nhint: chown it in the image; the runner keeps its registration there"));
             }
         }
     }
@@ -128,9 +128,9 @@ pub(crate) fn user(runner: &Runner) -> Result<Option<User>, String> {
     let Some(name) = runner.user.as_deref().filter(|_| Uid::effective().is_root()) else { return Ok(None) };
     match User::from_name(name) {
         Ok(Some(user)) => Ok(Some(user)),
-        Ok(None) => Err(format!(
-            "RUNNER_USER: there is no user `{name}` in this image\n  hint: create it, name another one, or set RUN_AS_ROOT=yes"
-        )),
+        Ok(None) => {
+            Err(format!("RUNNER_USER: there is no user `{name}` in this image\nhint: create it, name another one, or set RUN_AS_ROOT=yes"))
+        }
         Err(error) => Err(format!("RUNNER_USER: user `{name}` cannot be looked up: {error}")),
     }
 }

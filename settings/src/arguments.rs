@@ -21,6 +21,14 @@ pub struct Arguments {
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsageError(pub String);
 
+impl UsageError {
+    /// The message with a hint at `command`, unless it has a better one.
+    pub fn with_hint(&self, command: &str) -> String {
+        let Self(message) = self;
+        if message.contains("\nhint: ") { message.clone() } else { format!("{message}\nhint: `{command}` lists what there is") }
+    }
+}
+
 impl std::fmt::Display for UsageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -50,7 +58,8 @@ pub fn parse(table: Table, switches: &[&str], words: impl IntoIterator<Item = Os
                 let value = parser.value().map_err(|_| UsageError(format!("--{flag} needs a value: {}", setting.value)))?;
                 parsed.settings.push((name, value));
             }
-            other => return Err(UsageError(format!("unexpected argument: {}", other.unexpected()))),
+            lexopt::Arg::Short(letter) => return Err(UsageError(format!("unknown flag: -{letter}"))),
+            lexopt::Arg::Value(stray) => return Err(UsageError(format!("unexpected argument: {}", stray.display()))),
         }
     }
     Ok(parsed)
@@ -102,7 +111,15 @@ mod tests {
     fn what_is_not_understood_is_named() {
         assert_eq!(read(&["--stop-timeot", "9"]).unwrap_err(), "unknown flag: --stop-timeot\nhint: did you mean --stop-timeout?");
         assert_eq!(read(&["--stop-timeout"]).unwrap_err(), "--stop-timeout needs a value: SECONDS");
-        assert!(read(&["word"]).unwrap_err().contains("word"));
+        assert_eq!(read(&["word"]).unwrap_err(), "unexpected argument: word");
+        assert_eq!(read(&["-x"]).unwrap_err(), "unknown flag: -x");
+    }
+
+    #[test]
+    fn one_hint_is_enough() {
+        let hinted = |words: &[&str]| parse(TABLE, &[], words.iter().map(OsString::from)).unwrap_err().with_hint("it --help");
+        assert_eq!(hinted(&["word"]), "unexpected argument: word\nhint: `it --help` lists what there is");
+        assert_eq!(hinted(&["--stop-timeot"]), "unknown flag: --stop-timeot\nhint: did you mean --stop-timeout?");
     }
 
     #[test]

@@ -164,7 +164,10 @@ impl Reader {
         self.problem(
             &used,
             &format!("`{}` is not an absolute path", path.display()),
-            Some("write it from the root, without `..`, as in /mnt/toolcache"),
+            Some(&format!(
+                "write it from the root, without `..`, as in {}",
+                if setting.default.is_empty() { "/mnt/volume" } else { setting.default }
+            )),
         );
         None
     }

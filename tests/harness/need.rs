@@ -23,6 +23,8 @@ pub enum Need {
     Docker,
     /// rsync, the yardstick.
     Rsync,
+    /// strace, which makes single system calls fail or kill.
+    Strace,
 }
 
 /// `true` when all is there. Otherwise says what is missing and why.
@@ -72,6 +74,8 @@ fn missing(need: Need) -> Option<String> {
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
         Need::Rsync => program("rsync"),
+        // A container may have the program and not the right.
+        Need::Strace => probe("strace", &["-f", "-o", "/dev/null", "true"]),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tests that need processes: one binary, a module for each subject.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
+mod cache;
 mod harness;
 mod life;
+mod messages;
 mod supervise;
+mod tidy;

@@ -20,12 +20,13 @@ const UNSHARE: Need = need("unshare", "util-linux", "makes the namespaces of a h
 const IP: Need = need("ip", "iproute2", "brings up the loopback interface of a box");
 const CC: Need = need("cc", "gcc", "ring compiles its assembly and C");
 const RSYNC: Need = need("rsync", "rsync", "the yardstick of the tool cache");
+const STRACE: Need = need("strace", "strace", "kills or fails the tool cache at every system call that changes something");
 
 /// For `cargo xtask demo`.
 pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP];
 
 /// For `cargo xtask test`.
-pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC];
+pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC, STRACE];
 
 /// For `cargo xtask bench`.
 pub(crate) const FOR_BENCH: &[Need] = &[

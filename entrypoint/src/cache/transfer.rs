@@ -4,14 +4,13 @@
 //! to the nanosecond, hard links within a version, holes. What it is not: owners (all is the caller's), set-uid, set-gid and
 //! sticky bits, write permission of others, extended attributes, devices, FIFOs, sockets (left out and counted).
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, fstat, futimens};
@@ -25,6 +24,7 @@ use super::queue::Queue;
 use super::refusal::{Limits, Refusal};
 use super::stage::Stage;
 use super::tree::{Dir, Kind};
+use super::version::{LinkGroup, Outcome, Version};
 use super::writers::Writers;
 
 /// Files a thread takes at once.
@@ -41,16 +41,6 @@ pub(super) struct Manner {
     pub(super) rules: Rules,
     /// Paths under which the local side is known, for absolute links.
     pub(super) homes: Vec<PathBuf>,
-}
-
-/// What became of one version.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) id: VersionId,
-    pub(super) result: Result<Published, Refusal>,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-    pub(super) skipped: u64,
 }
 
 /// Copies `versions` from one root to the other and publishes them there.
@@ -78,60 +68,8 @@ pub(super) fn transfer(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<Versio
     versions.into_iter().map(Version::outcome).collect()
 }
 
-/// One version on its way.
-struct Version {
-    id: VersionId,
-    /// Its name in the stage.
-    staged: OsString,
-    homes: Vec<PathBuf>,
-    entries: AtomicU64,
-    files: AtomicU64,
-    bytes: AtomicU64,
-    skipped: AtomicU64,
-    groups: Mutex<HashMap<(u64, u64), LinkGroup>>,
-    /// The first thing that went wrong; from then on its tasks do nothing.
-    refusal: OnceLock<Refusal>,
-    published: OnceLock<Published>,
-}
-
-impl Version {
-    fn new(number: usize, id: VersionId, manner: &Manner) -> Self {
-        let home = |root: &PathBuf| root.join(&id.tool).join(&id.version).join(&id.arch);
-        Self {
-            staged: number.to_string().into(),
-            homes: manner.homes.iter().map(home).collect(),
-            id,
-            entries: AtomicU64::new(0),
-            files: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            skipped: AtomicU64::new(0),
-            groups: Mutex::default(),
-            refusal: OnceLock::new(),
-            published: OnceLock::new(),
-        }
-    }
-
-    fn outcome(self) -> Outcome {
-        let result = match (self.refusal.into_inner(), self.published.into_inner()) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Some(published)) => Ok(published),
-            // A thread that panicked never came to the end of it.
-            (None, None) => Err(Refusal::Withdrawn(self.id.to_string())),
-        };
-        Outcome { id: self.id, result, files: self.files.into_inner(), bytes: self.bytes.into_inner(), skipped: self.skipped.into_inner() }
-    }
-}
-
-/// Names of one file. The first seen is copied, the others become links to it once it is whole.
-struct LinkGroup {
-    /// Path of the first below the version's root.
-    first: Vec<OsString>,
-    whole: bool,
-    waiting: Vec<(Arc<Node>, OsString)>,
-}
-
 /// One directory being copied. It is finished when its own listing and everything below it are.
-struct Node {
+pub(super) struct Node {
     version: usize,
     parent: Option<Arc<Node>>,
     /// Below the version's root; none for the root.

@@ -123,18 +123,14 @@ fn transport(cause: &reqwest::Error) -> Fault {
     if cause.is_connect() || cause.is_builder() { Fault::Unreachable(causes(cause)) } else { Fault::Lost(causes(cause)) }
 }
 
-/// The chain of causes in one line; the outermost layers of the libraries say little.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let told = cause.to_string();
-        if !text.ends_with(&told) {
-            text = format!("{text}: {told}");
-        }
-        next = cause.source();
+/// Who was called and the innermost cause; what stands between is the libraries' talk about their own layers.
+fn causes(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    wire::printable(&text)
+    let host = error.url().map(|url| format!("{}: ", url.origin().ascii_serialization())).unwrap_or_default();
+    wire::printable(&format!("{host}{innermost}"))
 }
 
 fn parsed_proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, CallError> {

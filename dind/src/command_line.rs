@@ -1,0 +1,113 @@
+//! What can be typed: the commands, their help and the reference.
+
+use std::{ffi::OsString, fmt::Write as _};
+
+use settings::{Arguments, UsageError, markdown, parse_arguments, render_help};
+
+use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
+
+/// A command, understood.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Run(Arguments),
+    Check(Arguments),
+    Health(Arguments),
+    /// Text that was asked for.
+    Answer(String),
+}
+
+/// Reads the command line without the program's name.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let first = words.first().and_then(|word| word.to_str()).unwrap_or("");
+    let rest = || words.iter().skip(1).cloned();
+    match first {
+        "run" => settings_of(rest(), Command::Run),
+        "check" => settings_of(rest(), Command::Check),
+        "health" => settings_of(rest(), Command::Health),
+        "help" => Ok(Command::Answer(help())),
+        "reference" => Ok(Command::Answer(reference())),
+        word if word.is_empty() || word.starts_with('-') => settings_of(words.clone(), Command::Run),
+        word => Err(UsageError(format!("unknown command: {word}"))),
+    }
+}
+
+fn settings_of(words: impl IntoIterator<Item = OsString>, command: impl FnOnce(Arguments) -> Command) -> Result<Command, UsageError> {
+    let arguments = parse_arguments(SETTINGS, &[], words)?;
+    Ok(match (arguments.help, arguments.version) {
+        (true, _) => Command::Answer(help()),
+        (false, true) => Command::Answer(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
+        (false, false) => command(arguments),
+    })
+}
+
+fn help() -> String {
+    let mut text = "\
+Runs docker for one GitHub Actions job as a container's first process: checks the host, starts dockerd on a directory of
+its own, publishes the socket when a container has run, outlives the runner, and leaves nothing behind.
+
+usage: runner-dind [run] [--SETTING VALUE...]   live one docker daemon's life (the default)
+       runner-dind check                        say what stands in the way of docker here, without starting anything
+       runner-dind health                       silent; exit code 0 if docker is usable
+       runner-dind reference                    all settings and exit codes as Markdown
+
+Every setting is an environment variable and a flag: STOP_TIMEOUT=60 is --stop-timeout 60.
+To begin with: an XFS volume at DOCKER_STORAGE_ROOT; TASK_DIR on a volume shared with the runner's container; and
+STOP_TIMEOUT as your platform has it.
+
+"
+    .to_owned();
+    text.push_str(&render_help(SETTINGS));
+    text.push_str("Exit codes:\n");
+    for (code, meaning) in EXIT_CODES {
+        let _ = writeln!(text, "  {code:<5}{meaning}");
+    }
+    text
+}
+
+/// Settings and exit codes as Markdown, for the documentation.
+fn reference() -> String {
+    let mut text = markdown(SETTINGS);
+    text.push_str("### Exit codes\n\n| code | meaning |\n|---|---|\n");
+    for (code, meaning) in EXIT_CODES {
+        let _ = writeln!(text, "| {code} | {meaning} |");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Command, String> {
+        parse(words.iter().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_daemons_life_is_the_default() {
+        for words in [&[][..], &["run"][..], &["--stop-timeout", "60"][..], &["run", "--stop-timeout=60"][..]] {
+            assert!(matches!(read(words), Ok(Command::Run(_))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_is_named() {
+        assert_eq!(read(&["start"]).unwrap_err(), "unknown command: start");
+    }
+
+    #[test]
+    fn the_help_text_is_what_was_reviewed() {
+        insta::assert_snapshot!(help());
+    }
+
+    #[test]
+    fn the_reference_has_every_setting_and_exit_code() {
+        let text = reference();
+        for setting in SETTINGS.0 {
+            assert!(text.contains(setting.name), "{}", setting.name);
+        }
+        for (code, meaning) in EXIT_CODES {
+            assert!(text.contains(&format!("| {code} | {meaning} |")));
+        }
+    }
+}

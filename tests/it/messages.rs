@@ -1,0 +1,223 @@
+//! What people read when something is wrong: the exact text of both programs for every bad input, with the exit code. Whoever changes
+//! a sentence sees it here, and should read it as somebody would who was woken by it.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+
+use runner_tests::{
+    bed::{Bed, Launch},
+    boxed::Boxed,
+    filters,
+    github::{Job, Route, Rules, Step, Token},
+    need::{Need, need},
+    process::Ending,
+    programs::Program,
+};
+
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// Runs it to its end and compares all it said with what was reviewed.
+#[track_caller]
+fn reviewed(name: &str, bed: &Bed, launch: Launch<'_>) {
+    let mut life = launch.start();
+    let ending = life.wait(DEADLINE);
+    let (stdout, stderr) = (life.stdout(), life.stderr());
+    assert!(!stdout.contains(bed.token()) && !stderr.contains(bed.token()), "a secret was said");
+    let code = match ending {
+        Ending::Code(code) => format!("exit code {code}"),
+        Ending::Signal(signal) => format!("signal {signal}"),
+    };
+    let mut text = String::new();
+    for (heading, said) in [("stdout", stdout), ("stderr", stderr)] {
+        if !said.is_empty() {
+            text.push_str(&format!("--- {heading}\n{said}"));
+        }
+    }
+    text.push_str(&format!("--- {code}\n"));
+    let root = filters::literal(&bed.path("").display().to_string());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("messages");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.add_filter(&root, "[BED]/");
+    settings.add_filter(r"(?m)^\d{2}:\d{2}:\d{2}\.\d{3} ", "[CLOCK] ");
+    settings.add_filter(r"\b(runner-)[a-z0-9]{12}\b", "$1[SUFFIX]");
+    settings.add_filter(r"\[SUFFIX\] \(id \d+\)", "[SUFFIX] (id [ID])");
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d{5}", "$1:[PORT]");
+    settings.add_filter(r"\b\d+\.\d+ s\b", "[SECONDS] s");
+    settings.add_filter(r"total_ms=\d+  phases=.*", "total_ms=[MS]  phases=[PHASES]");
+    settings.add_filter(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", "[TIME]");
+    // How many attempts fit into the budget depends on the machine.
+    settings.add_filter(r"(?:(\[CLOCK\] WARN  preparing   register [^\n]*\n +hint: [^\n]*\n +trying again in [^\n]*\n))+", "$1");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+fn plainly(bed: &Bed) -> Launch<'_> {
+    bed.entrypoint().env("LOG_FORMAT", "human").env("NO_COLOR", "1")
+}
+
+fn bare(bed: &Bed, program: Program) -> Launch<'_> {
+    bed.program(program).env("LOG_FORMAT", "human").env("NO_COLOR", "1")
+}
+
+fn short(bed: &Bed) -> Launch<'_> {
+    plainly(bed).env("REGISTRATION_TIMEOUT", "1")
+}
+
+#[test]
+fn settings_that_are_missing_wrong_or_contradict_each_other() {
+    let bed = Bed::new();
+    reviewed("entrypoint_no_settings", &bed, bare(&bed, Program::Entrypoint));
+    let wrong = plainly(&bed)
+        .env("ORG_NAME", "acme")
+        .env("RUNNER_SCOPE", "team")
+        .env("RUN_AS_ROOT", "maybe")
+        .env("STOP_TIMEOUT", "soon")
+        .env("TOOL_CACHE_REMOTE", "efs")
+        .env("STOP_SIGNALS", "TERM,KILL")
+        .env("DOCKER_HOST", "/var/run/docker.sock")
+        .env("LOG_FORMAT", "xml");
+    reviewed("entrypoint_many_wrong_settings", &bed, wrong);
+    reviewed("entrypoint_two_targets", &bed, plainly(&bed).without("RUNNER_SCOPE").env("ORG_NAME", "acme"));
+    reviewed("entrypoint_scope_without_its_target", &bed, plainly(&bed).without("REPO_URL").env("RUNNER_SCOPE", "org"));
+    reviewed("entrypoint_docker_host", &bed, plainly(&bed).env("DOCKER_HOST", "/var/run/docker.sock"));
+}
+
+#[test]
+fn secrets_in_files_that_cannot_be_had() {
+    let bed = Bed::new();
+    let file = |name: &str| bed.path(name).display().to_string();
+    let missing = plainly(&bed).without("ACCESS_TOKEN").env("ACCESS_TOKEN_FILE", file("missing"));
+    reviewed("entrypoint_secret_file_missing", &bed, missing);
+    fs::write(bed.path("empty"), "\n").unwrap();
+    reviewed("entrypoint_secret_file_empty", &bed, plainly(&bed).without("ACCESS_TOKEN").env("ACCESS_TOKEN_FILE", file("empty")));
+    reviewed("entrypoint_secret_twice", &bed, plainly(&bed).env("ACCESS_TOKEN_FILE", file("empty")));
+}
+
+#[test]
+fn words_that_are_not_understood() {
+    let bed = Bed::new();
+    for (program, prefix) in [(Program::Entrypoint, "entrypoint"), (Program::Dind, "dind")] {
+        reviewed(&format!("{prefix}_unknown_command"), &bed, bare(&bed, program).arg("start"));
+        reviewed(&format!("{prefix}_unknown_flag"), &bed, bare(&bed, program).arg("--stop-timeot=3"));
+        reviewed(&format!("{prefix}_flag_without_value"), &bed, bare(&bed, program).arg("--stop-timeout"));
+        reviewed(&format!("{prefix}_stray_word"), &bed, bare(&bed, program).args(&["run", "now"]));
+    }
+    reviewed("entrypoint_secret_as_flag", &bed, bare(&bed, Program::Entrypoint).args(&["--access-token", "ghp_marker"]));
+    reviewed("entrypoint_supervise_nothing", &bed, bare(&bed, Program::Entrypoint).arg("supervise"));
+    reviewed("entrypoint_cache_without_direction", &bed, bare(&bed, Program::Entrypoint).arg("cache"));
+}
+
+#[test]
+fn help_of_everything() {
+    let bed = Bed::new();
+    for (name, program, words) in [
+        ("entrypoint_help", Program::Entrypoint, &["--help"][..]),
+        ("entrypoint_help_supervise", Program::Entrypoint, &["supervise", "--help"]),
+        ("entrypoint_help_cache", Program::Entrypoint, &["cache", "--help"]),
+        ("dind_help", Program::Dind, &["--help"]),
+    ] {
+        reviewed(name, &bed, bed.program(program).args(words));
+    }
+}
+
+#[test]
+fn github_that_cannot_be_reached_or_refuses() {
+    let bed = Bed::new();
+    reviewed("entrypoint_github_unreachable", &bed, short(&bed).env("GITHUB_API_URL", "http://127.0.0.1:1"));
+    reviewed("entrypoint_github_401", &bed, short(&bed).env("ACCESS_TOKEN", "ghp_marker"));
+
+    let forbidden = Token { secret: "ghp_weak".into(), accounts: vec!["acme".into()], permitted: false };
+    let blind = Token { secret: "ghp_blind".into(), accounts: vec![], permitted: true };
+    let bed = Bed::with_rules(Rules::for_account("acme").with_token(forbidden).with_token(blind));
+    reviewed("entrypoint_github_403", &bed, short(&bed).env("ACCESS_TOKEN", "ghp_weak"));
+    reviewed("entrypoint_github_404", &bed, short(&bed).env("ACCESS_TOKEN", "ghp_blind"));
+    let group = short(&bed).without("REPO_URL").env("RUNNER_SCOPE", "org").env("ORG_NAME", "acme").env("RUNNER_GROUP", "bilders");
+    reviewed("entrypoint_github_unknown_group", &bed, group);
+    let limit = || Step::status(403, "You have exceeded a secondary rate limit").header("retry-after", "60");
+    bed.github().script(Route::GenerateJit, [limit(), limit()]);
+    reviewed("entrypoint_github_limited", &bed, short(&bed));
+}
+
+#[test]
+fn a_runner_that_cannot_be_started() {
+    let bed = Bed::new();
+    let empty = bed.directory("empty-home").display().to_string();
+    reviewed("entrypoint_no_runner", &bed, plainly(&bed).env("RUNNER_HOME", empty));
+    let home = bed.directory("stiff-home");
+    fs::create_dir(home.join("bin")).unwrap();
+    fs::write(home.join("bin/Runner.Listener"), "").unwrap();
+    fs::set_permissions(home.join("bin/Runner.Listener"), fs::Permissions::from_mode(0o644)).unwrap();
+    let stiff = plainly(&bed).env("RUNNER_HOME", home.to_string_lossy()).env("RUNNER_COMMAND", "listener");
+    reviewed("entrypoint_runner_not_executable", &bed, stiff);
+    if need(&[Need::Root]) {
+        reviewed("entrypoint_unknown_user", &bed, plainly(&bed).without("RUN_AS_ROOT").env("RUNNER_USER", "nobody-of-that-name"));
+    }
+}
+
+#[test]
+fn a_life_with_something_missing() {
+    let bed = Bed::new();
+    let socket = format!("unix://{}", bed.path("task/docker.sock").display());
+    reviewed("entrypoint_no_docker", &bed, plainly(&bed).env("DOCKER_HOST", &socket).env("WAIT_FOR_DOCKER_SECONDS", "1"));
+}
+
+#[test]
+fn a_cache_that_is_not_mounted_and_a_variable_that_is_misspelt() {
+    let bed = Bed::new();
+    bed.github().queue_job(Job::new("build", "true"));
+    let remote = bed.path("not-mounted").display().to_string();
+    let mut life = plainly(&bed).env("TOOL_CACHE_REMOTE", remote).env("RUNNER_LABLES", "big").start();
+    assert_eq!(life.wait(DEADLINE), Ending::Code(0));
+    // What the runner says in between is its own.
+    let ours: Vec<String> =
+        life.stdout().lines().filter(|line| line.contains(" WARN ") || line.contains("cache ")).map(str::to_owned).collect();
+    let root = filters::literal(&bed.path("").display().to_string());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("messages");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_sort_maps(true);
+    settings.add_filter(&root, "[BED]/");
+    settings.add_filter(r"(?m)^\d{2}:\d{2}:\d{2}\.\d{3} ", "[CLOCK] ");
+    settings.bind(|| insta::assert_snapshot!("entrypoint_cache_not_mounted", ours.join("\n")));
+}
+
+#[test]
+fn a_check_that_is_good_and_one_that_is_not() {
+    let bed = Bed::new();
+    reviewed("entrypoint_check_good", &bed, plainly(&bed).arg("check"));
+    let socket = format!("unix://{}", bed.path("task/docker.sock").display());
+    let empty = bed.directory("empty-home").display().to_string();
+    let bad = plainly(&bed).env("RUNNER_HOME", empty).env("DOCKER_HOST", socket).env("ACCESS_TOKEN", "ghp_marker").env("STOP_TIMOUT", "60");
+    reviewed("entrypoint_check_bad", &bed, bad.arg("check"));
+}
+
+fn dind(bed: &Bed) -> Launch<'_> {
+    bed.dind().env("LOG_FORMAT", "human").env("NO_COLOR", "1")
+}
+
+#[test]
+fn settings_of_docker_that_are_wrong() {
+    let bed = Bed::new();
+    let wrong = dind(&bed)
+        .env("DOCKER_STORAGE_ROOT", "docker")
+        .env("DOCKER_GROUP_GID", "docker")
+        .env("DOCKER_REGISTRY_MIRROR", "mirror:5000")
+        .env("DOCKER_START_TIMEOUT", "0")
+        .env("STOP_TIMEOUT", "1");
+    reviewed("dind_wrong_settings", &bed, wrong);
+}
+
+#[test]
+fn a_host_without_what_docker_needs() {
+    if !need(&[Need::Root, Need::Boxes]) {
+        return;
+    }
+    let bed = Bed::new();
+    let boxed = || Boxed::host().tmpfs("/opt/nothing");
+    let launch = |command: &str| {
+        dind(&bed).env("PATH", "/opt/nothing").env("DOCKER_STORAGE_ROOT", "/opt/nothing/here").arg(command).as_pid_1(boxed())
+    };
+    reviewed("dind_unsuitable_host", &bed, launch("run"));
+    reviewed("dind_check_unsuitable_host", &bed, launch("check"));
+}
