@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::refusal::{Limits, Refusal};
 use super::stage::Stage;
 use super::tree::{Dir, Kind};
-use super::version::{LinkGroup, Outcome, Version};
+use super::version::{LinkGroup, Outcome, Version, directory_mode};
 use super::writers::Writers;
 
 /// Files a thread takes at once.
@@ -443,9 +443,4 @@ fn opened(node: &Arc<Node>) -> Arc<Node> {
 
 fn mtime(stat: &FileStat) -> TimeSpec {
     TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec)
-}
-
-/// The owner may always enter, list and write: else neither the rename of the tree nor its removal would be allowed.
-fn directory_mode(stat: &FileStat) -> u32 {
-    (stat.st_mode & 0o755) | 0o700
 }
