@@ -334,7 +334,7 @@ mod tests {
             reader.finish().unwrap_err().to_string(),
             "4 settings are wrong; nothing was started\n  \
              STOP_TIMEOUT: `soon` is not a time span in range\n    hint: allowed: 2 to 60 seconds, or with a unit as in `90s` or `2m`\n  \
-             WORK: `here` is not an absolute path\n    hint: write it from the root, without `..`, as in /mnt/toolcache\n  \
+             WORK: `here` is not an absolute path\n    hint: write it from the root, without `..`, as in /work\n  \
              FORMAT: `xml` is not one of its values\n    hint: allowed: auto, json\n  \
              LABELS: is not set\n    hint: set LABELS=self-hosted"
         );

@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::refusal::{Limits, Refusal};
 use super::stage::Stage;
 use super::tree::{Dir, Kind};
-use super::version::{LinkGroup, Outcome, Version};
+use super::version::{LinkGroup, Outcome, Version, directory_mode};
 use super::writers::Writers;
 
 /// Files a thread takes at once.
@@ -422,7 +422,11 @@ impl Run<'_> {
     /// The source still stands under its name, marker and all. If somebody moved it, its files may have been deleted under
     /// our hands, and a listing does not tell.
     fn unchanged(&self, id: &VersionId, root: &Node) -> Result<(), Refusal> {
-        let gone = |_| Refusal::Withdrawn(id.to_string());
+        // A source that fails is not one that somebody withdrew: who reads it would look for the wrong thing.
+        let gone = |cause| match cause {
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ESTALE => Refusal::Withdrawn(id.to_string()),
+            cause => Refusal::at("look again at", id.to_string().as_bytes())(cause),
+        };
         let version = self.from.sub(&id.tool).and_then(|tool| tool.sub(&id.version)).map_err(gone)?;
         let now = version.stat(&id.arch).map_err(gone)?;
         let marked = version.has(&id.marker(), Kind::File).map_err(gone)?;
@@ -439,9 +443,4 @@ fn opened(node: &Arc<Node>) -> Arc<Node> {
 
 fn mtime(stat: &FileStat) -> TimeSpec {
     TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec)
-}
-
-/// The owner may always enter, list and write: else neither the rename of the tree nor its removal would be allowed.
-fn directory_mode(stat: &FileStat) -> u32 {
-    (stat.st_mode & 0o755) | 0o700
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use nix::sys::stat::FileStat;
+
 use super::layout::VersionId;
 use super::publish::Published;
 use super::refusal::Refusal;
@@ -71,4 +73,9 @@ pub(super) struct LinkGroup {
     pub(super) first: Vec<OsString>,
     pub(super) whole: bool,
     pub(super) waiting: Vec<(Arc<Node>, OsString)>,
+}
+
+/// The owner may always enter, list and write: else neither the rename of the tree nor its removal would be allowed.
+pub(super) fn directory_mode(stat: &FileStat) -> u32 {
+    (stat.st_mode & 0o755) | 0o700
 }
