@@ -36,16 +36,16 @@ pub const SETTINGS: Table = Table(&[
     setting("Docker", "DOCKER_REGISTRY_MIRROR", "URL,...", "", "pull-through mirrors of Docker Hub"),
     setting("Docker", "DOCKER_START_TIMEOUT", "SECONDS", "60", "how long docker may take to become usable"),
     setting("Docker", "DOCKERD_PATH", "FILE", "", "the dockerd to start; found in PATH when unset"),
-    setting("Task", "TASK_DIR", "DIR", "/run/task", "the folder shared with the runner's container; docker.sock appears there"),
     setting(
-        "Task",
+        "Stop",
         "STOP_TIMEOUT",
         "SECONDS",
         "30",
         "what the platform allows between its SIGTERM and its SIGKILL; split among the steps of a stop",
     ),
-    setting("Log", "LOG_FORMAT", "auto|human|json", "auto", "auto is human on a terminal and json elsewhere"),
-    setting("Log", "LOG_LEVEL", "error|warn|info|debug", "info", "the least important records to write"),
+    setting("Output and state", "TASK_DIR", "DIR", "/run/task", "the folder shared with the runner's container; docker.sock appears there"),
+    setting("Output and state", "LOG_FORMAT", "auto|human|json", "auto", "auto is human on a terminal and JSON elsewhere"),
+    setting("Output and state", "LOG_LEVEL", "error|warn|info|debug", "info", "the least important lines that are written"),
 ]);
 
 /// What the settings say.
@@ -93,16 +93,7 @@ impl Config {
             stop_timeout: reader.duration("STOP_TIMEOUT", Duration::from_secs(2), 24 * hour),
             format: reader.choice("LOG_FORMAT", &[("auto", None), ("human", Some(Format::Human)), ("json", Some(Format::Json))]).flatten(),
             level: reader
-                .choice(
-                    "LOG_LEVEL",
-                    &[
-                        ("error", Level::ERROR),
-                        ("warn", Level::WARN),
-                        ("info", Level::INFO),
-                        ("debug", Level::DEBUG),
-                        ("trace", Level::TRACE),
-                    ],
-                )
+                .choice("LOG_LEVEL", &[("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)])
                 .unwrap_or(Level::INFO),
         };
         reader.finish()?;
@@ -215,7 +206,7 @@ mod tests {
 
     #[test]
     fn dockerd_is_as_quiet_as_we_are() {
-        for (ours, its) in [("error", "error"), ("warn", "warn"), ("info", "warn"), ("debug", "debug"), ("trace", "debug")] {
+        for (ours, its) in [("error", "error"), ("warn", "warn"), ("info", "warn"), ("debug", "debug")] {
             assert_eq!(read(&[("LOG_LEVEL", ours)]).unwrap().dockerd_log_level(), its);
         }
     }

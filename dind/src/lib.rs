@@ -70,7 +70,13 @@ fn with_log(arguments: Arguments, command: impl FnOnce(Config, BTreeMap<OsString
             return exit::CONFIG;
         }
     };
-    records::start(records::Settings { sink: records::Sink::Stdout, format: config.format, level: config.level, colour });
+    records::start(records::Settings {
+        program: env!("CARGO_CRATE_NAME"),
+        sink: records::Sink::Stdout,
+        format: config.format,
+        level: config.level,
+        colour,
+    });
     for warning in warnings {
         warn!("{warning}");
     }

@@ -1,15 +1,19 @@
 //! `runner-entrypoint check`: what would happen, and what is wrong, without doing it.
 
-use std::{ffi::OsString, fmt::Write as _};
+use std::{ffi::OsString, fmt::Write as _, path::PathBuf, time::Duration};
 
 use settings::Arguments;
-use supervise::records;
+use supervise::{off_loop, records};
+use tokio::time::timeout;
 
 use crate::{
     CONFIG,
     config::{Config, TABLE},
     docker, effects, runner,
 };
+
+/// How long a mount may take to answer.
+const MOUNT: Duration = Duration::from_secs(5);
 
 /// Prints the findings and returns the exit code of the worst.
 pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments) -> u8 {
@@ -34,7 +38,10 @@ pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments
     for finding in &findings {
         let _ = match &finding.problem {
             None => writeln!(report, "ok    {}", finding.what),
-            Some(problem) => writeln!(report, "FAIL  {}", problem.replace('\n', "\n      ")),
+            Some(problem) => {
+                let grade = if finding.code == 0 { "warn" } else { "FAIL" };
+                writeln!(report, "{grade}  {}", problem.replace('\n', "\n      "))
+            }
         };
         if finding.problem.is_some() && code == 0 {
             code = finding.code;
@@ -87,6 +94,7 @@ struct Finding {
     /// What is well when there is no problem.
     what: String,
     problem: Option<String>,
+    /// What the problem would end the life with; 0 when it would go on.
     code: u8,
 }
 
@@ -102,6 +110,11 @@ fn findings(config: &Config) -> Vec<Finding> {
         let problem = runtime.block_on(docker::answers(&docker.host)).err().map(|why| format!("docker does not answer: {why}"));
         findings.push(Finding { what: format!("docker answers at {}", docker.host), problem, code: 69 });
     }
+    if let Some(cache) = &config.cache {
+        let what = format!("the shared tool cache is there at {}", cache.remote.display());
+        // The runner would start without it, so it is no reason to fail.
+        findings.push(Finding { what, problem: runtime.block_on(mounted(cache.remote.clone())).err(), code: 0 });
+    }
     let asked = runtime.block_on(async {
         let client = effects::client(config)?;
         client.find_runner(&config.registration.scope, &crate::github::RunnerName::new("runner-entrypoint-check")).await
@@ -112,4 +125,18 @@ fn findings(config: &Config) -> Vec<Finding> {
     };
     findings.push(Finding { what: format!("GitHub lets us see the runners of {}", config.registration.scope), problem, code });
     findings
+}
+
+/// A mount may hang, so it is looked at from a thread that can be left behind.
+async fn mounted(remote: PathBuf) -> Result<(), String> {
+    let shown = remote.display().to_string();
+    match timeout(MOUNT, off_loop("mount", move || remote.read_dir().map(drop))).await {
+        Ok(Some(Ok(()))) => Ok(()),
+        Ok(Some(Err(error))) => Err(format!(
+            "the shared tool cache cannot be read at {shown}: {error}; the runner would start without it\nhint: is the volume mounted at TOOL_CACHE_REMOTE in this container?"
+        )),
+        Ok(None) | Err(_) => {
+            Err(format!("the shared tool cache at {shown} does not answer within {} s; the runner would start without it", MOUNT.as_secs()))
+        }
+    }
 }

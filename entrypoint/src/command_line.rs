@@ -93,7 +93,13 @@ fn span(option: &str, value: &OsString) -> Result<Duration, UsageError> {
 
 /// A supervised command owns standard output; of us only what went wrong is told, and on standard error.
 pub(crate) fn supervise_log() -> records::Settings {
-    records::Settings { sink: Sink::Stderr, format: Some(records::Format::Human), level: tracing::Level::WARN, colour: false }
+    records::Settings {
+        program: env!("CARGO_CRATE_NAME"),
+        sink: Sink::Stderr,
+        format: Some(records::Format::Human),
+        level: tracing::Level::WARN,
+        colour: false,
+    }
 }
 
 const SUPERVISE_HELP: &str = "\

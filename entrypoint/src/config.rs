@@ -156,9 +156,9 @@ pub(crate) const TABLE: Table = Table(&[
         )
     },
     setting(CACHE, "TOOL_CACHE_RESTORE", "YES|NO", "yes", "restore before the runner starts"),
-    setting(CACHE, "TOOL_CACHE_RESTORE_TIMEOUT", "SECONDS", "120", "then the runner starts without the rest"),
+    setting(CACHE, "TOOL_CACHE_RESTORE_TIMEOUT", "SECONDS", "120", "how long a restore may take; then the runner starts without the rest"),
     setting(CACHE, "TOOL_CACHE_SAVE", "YES|NO", "yes", "save new tool versions after the job"),
-    setting(CACHE, "TOOL_CACHE_SAVE_TIMEOUT", "SECONDS", "120", "then what is not yet published stays unsaved"),
+    setting(CACHE, "TOOL_CACHE_SAVE_TIMEOUT", "SECONDS", "120", "how long a save may take; what is not published by then stays unsaved"),
     setting(
         STOP,
         "STOP_TIMEOUT",

@@ -244,7 +244,11 @@ impl Lifecycle {
                 if end != ChildEnd::Code(0) && !self.stopping && self.ending.is_none() {
                     // What could not be read now would be written without knowing what is there already.
                     self.plan.save = None;
-                    actions.push(Action::Say(Level::Warn, "going on without the whole tool cache; it will not be saved either".to_owned()));
+                    actions.push(Action::Say(
+                        Level::Warn,
+                        "the tool cache was not restored (its lines above say why); the job runs without it, and nothing will be saved"
+                            .to_owned(),
+                    ));
                 }
                 actions.extend(self.prepared(Part::Restore));
                 actions

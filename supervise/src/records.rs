@@ -39,6 +39,8 @@ pub enum Sink {
 /// How records are written.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
+    /// The crate whose records are written at `level`; of other crates only errors are.
+    pub program: &'static str,
     /// Where.
     pub sink: Sink,
     /// As what; `None` is human on a terminal and JSON elsewhere.
@@ -193,13 +195,10 @@ struct Recorder;
 
 impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Other crates trace for their own developers; their warnings are still worth a line.
-        let least = if ["runner_", "supervise", "settings"].iter().any(|ours| metadata.target().starts_with(ours)) {
-            RECORDS.get().map_or(Level::INFO, |records| records.settings.level)
-        } else {
-            Level::ERROR
-        };
-        metadata.is_event() && *metadata.level() <= least
+        // Other crates trace for their own developers; their errors are still worth a line.
+        let Some(records) = RECORDS.get() else { return false };
+        let own = [records.settings.program, env!("CARGO_CRATE_NAME")].iter().any(|own| metadata.target().starts_with(own));
+        metadata.is_event() && *metadata.level() <= if own { records.settings.level } else { Level::ERROR }
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -31,7 +31,7 @@ pub(super) fn scope(reader: &mut Reader) -> Option<Scope> {
         (None, []) => {
             reader.problem(
                 "REPO_URL",
-                "no target is named",
+                "no repository, organisation or enterprise is named",
                 Some("set REPO_URL=https://github.com/OWNER/NAME for a repository, ORG_NAME for an organisation or ENTERPRISE_NAME for an enterprise"),
             );
             return None;
@@ -39,7 +39,7 @@ pub(super) fn scope(reader: &mut Reader) -> Option<Scope> {
         (None, _) => {
             reader.problem(
                 "RUNNER_SCOPE",
-                "more than one target is named",
+                "more than one of repository, organisation and enterprise is named",
                 Some("set RUNNER_SCOPE to repo, org or enterprise, or keep one of REPO_URL, ORG_NAME and ENTERPRISE_NAME"),
             );
             return None;

@@ -191,7 +191,7 @@ pub(super) fn stop_signals(reader: &mut Reader) -> Vec<Signal> {
             Some(signal) => signals.push(signal),
             None => reader.problem(
                 "STOP_SIGNALS",
-                &format!("`{word}` is not a signal that can be received"),
+                &format!("`{word}` is no signal that a program can catch"),
                 Some("write names as in TERM,INT or RTMIN+3"),
             ),
         }
@@ -208,5 +208,5 @@ pub(super) fn log(reader: &mut Reader) -> records::Settings {
         ("debug", tracing::Level::DEBUG),
     ];
     let level = reader.choice("LOG_LEVEL", &levels).unwrap_or(tracing::Level::INFO);
-    records::Settings { sink: Sink::Stdout, format, level, colour: true }
+    records::Settings { program: env!("CARGO_CRATE_NAME"), sink: Sink::Stdout, format, level, colour: true }
 }
