@@ -5,6 +5,7 @@
 
 mod error;
 mod names;
+mod quote;
 mod register;
 mod retry;
 mod scope;
@@ -165,7 +166,7 @@ impl Client {
     pub(crate) fn new(api: &str, credential: Credential, proxies: &Proxies) -> Result<Self, CallError> {
         const CALL: &str = "prepare the connection to the GitHub API";
         let wrong_address = |cause: &dyn fmt::Display| {
-            CallError::setup(CALL, format!("\"{}\" is not the address of an API: {cause}", wire::printable(api)))
+            CallError::setup(CALL, format!("\"{}\" is not the address of an API: {cause}", quote::printable(api)))
         };
         let api = Url::parse(api.trim_end_matches('/')).map_err(|cause| wrong_address(&cause))?;
         if !matches!(api.scheme(), "http" | "https") || !api.has_host() {
@@ -241,14 +242,14 @@ impl Client {
         if matches!(scope, Scope::Repo { .. }) || name.eq_ignore_ascii_case("default") {
             return Ok(DEFAULT_GROUP);
         }
-        let call = format!("look for runner group \"{}\" of {scope}", wire::printable(name));
+        let call = format!("look for runner group \"{}\" of {scope}", quote::printable(name));
         let first = self.url(scope, "/actions/runner-groups?per_page=100");
         let wanted = name.to_lowercase();
         self.first_on_pages(first, |page: wire::GroupPage| {
             page.runner_groups.into_iter().find(|group| group.name.to_lowercase() == wanted).map(|group| group.id)
         })
         .await
-        .and_then(|id| id.ok_or_else(|| Fault::NoSuchGroup(wire::printable(name))))
+        .and_then(|id| id.ok_or_else(|| Fault::NoSuchGroup(quote::printable(name))))
         .map_err(|fault| CallError::new(call, scope, fault))
     }
 

@@ -33,7 +33,7 @@ impl RunnerName {
 
 impl fmt::Display for RunnerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&super::wire::printable(&self.0))
+        f.write_str(&super::quote::printable(&self.0))
     }
 }
 

@@ -34,7 +34,7 @@ impl Scope {
     /// here: which API belongs to it is the caller's matter. A trailing slash or `.git` is tolerated; an address that
     /// carries a user, a query or a fragment is not, because such a part may be a secret and never means a scope.
     pub(crate) fn from_web_url(url: &str) -> Result<Self, NotAScope> {
-        let refuse = || NotAScope { shown: super::wire::printable(url.split(['?', '#', '@']).next().unwrap_or_default()) };
+        let refuse = || NotAScope { shown: super::quote::printable(url.split(['?', '#', '@']).next().unwrap_or_default()) };
         let trimmed = url.trim();
         let rest = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://")).ok_or_else(refuse)?;
         if rest.contains(['?', '#', '@', '\\']) {

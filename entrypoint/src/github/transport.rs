@@ -115,7 +115,7 @@ impl Answer {
 }
 
 fn garbled_address(url: &str, cause: &dyn fmt::Display) -> Fault {
-    Fault::Garbled { status: 300, message: format!("an address to follow, \"{}\": {cause}", wire::printable(url)) }
+    Fault::Garbled { status: 300, message: format!("an address to follow, \"{}\": {cause}", super::quote::printable(url)) }
 }
 
 /// Only what failed while connecting is certainly unsent.
@@ -130,7 +130,7 @@ fn causes(error: &reqwest::Error) -> String {
         innermost = cause;
     }
     let host = error.url().map(|url| format!("{}: ", url.origin().ascii_serialization())).unwrap_or_default();
-    wire::printable(&format!("{host}{innermost}"))
+    super::quote::printable(&format!("{host}{innermost}"))
 }
 
 fn parsed_proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, CallError> {

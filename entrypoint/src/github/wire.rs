@@ -6,10 +6,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::error::Fault;
-
-/// The longest text from the network that gets into a message, in characters.
-const LONGEST_QUOTE: usize = 300;
+use super::{error::Fault, quote::printable};
 
 /// Body of `generate-jitconfig`. All but the folder are required; labels are taken exactly as sent.
 #[derive(Debug, Serialize)]
@@ -85,25 +82,6 @@ pub(super) fn complaint(body: &[u8]) -> String {
     };
     let shown = printable(text.trim());
     if shown.is_empty() { "no message".to_owned() } else { shown }
-}
-
-/// Text from outside made safe for a log line: control characters escaped, at most 300 characters.
-pub(super) fn printable(text: &str) -> String {
-    let mut out = String::new();
-    let mut length = 0;
-    for character in text.chars() {
-        // Bidirectional overrides and line separators reorder or break a terminal line as control characters do.
-        let unsafe_to_print =
-            character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let piece: String = if unsafe_to_print { character.escape_default().collect() } else { character.to_string() };
-        length += piece.chars().count();
-        if length > LONGEST_QUOTE {
-            out.push('…');
-            break;
-        }
-        out.push_str(&piece);
-    }
-    out
 }
 
 /// What an answer that is not a success means. A 403 is a limit only on evidence: `retry-after`, a message that speaks of a
@@ -268,14 +246,6 @@ mod tests {
         for (body, expected) in cases {
             assert_eq!(complaint(body), expected);
         }
-    }
-
-    #[test]
-    fn text_from_the_network_cannot_forge_a_line_and_is_cut() {
-        assert_eq!(printable("a\nb\u{1b}[31m\tc\u{202e}"), r"a\nb\u{1b}[31m\tc\u{202e}");
-        assert_eq!(printable(&"é".repeat(300)).chars().count(), 300);
-        let cut = printable(&"\n".repeat(1000));
-        assert_eq!((cut.chars().count(), cut.ends_with('…')), (301, true));
     }
 
     #[test]
