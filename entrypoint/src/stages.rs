@@ -102,7 +102,7 @@ pub(crate) const EXIT_CODES: &[(u8, &str)] = &[
     (64, "usage: the command line is not understood"),
     (69, "something needed is unavailable: docker was not ready in time, or the runner gave up"),
     (70, "a bug in this program"),
-    (75, "GitHub unreachable or rate-limited for longer than the budget"),
+    (75, "GitHub unreachable or rate-limited for longer than the budget; without a job also when the registration could not be removed"),
     (77, "GitHub refuses the credentials, or they may not register a runner"),
     (78, "configuration: a setting is wrong, or what it names is missing"),
     (143, "the stop budget ended while a job was still running"),

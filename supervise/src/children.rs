@@ -14,7 +14,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nix::{errno::Errno, unistd::Pid};
+use nix::{errno::Errno, sys::signal::SigSet, unistd::Pid};
 
 use crate::{
     ChildEnd, Output, Program, Signal, SpawnError, Target, descendants,
@@ -81,17 +81,22 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
 
     /// Takes the status of every child that has ended, also of those this process never started.
     pub(crate) fn reap(&mut self) -> Round<Role> {
+        // Held for the loop, the SIGCHLDs of thousands that end at once become one; else each would run the handler and wake us.
+        let held = SigSet::from(nix::sys::signal::SIGCHLD);
+        let _ = held.thread_block();
         let mut round = Round { ended: Vec::new(), alone: false };
         loop {
             match kernel::reap_one() {
                 Reaped::Ended(pid, end) => round.ended.extend(self.roles.remove(&pid).map(|role| (role, end))),
-                Reaped::Nothing => return round,
+                Reaped::Nothing => break,
                 Reaped::NoChildren => {
                     round.alone = true;
-                    return round;
+                    break;
                 }
             }
         }
+        let _ = held.thread_unblock();
+        round
     }
 
     /// Sends `signal`; a target that is gone already is what the sender wanted.

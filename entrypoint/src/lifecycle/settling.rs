@@ -116,7 +116,11 @@ impl Lifecycle {
                 Obligation::SaveCache => Action::Say(Level::Warn, format!("left undone: {owed}")),
             })
             .collect();
-        let ending = self.ending.unwrap_or(if self.job == JobState::Running { Ending::JobCut } else { Ending::Intended });
+        let mut ending = self.ending.unwrap_or(if self.job == JobState::Running { Ending::JobCut } else { Ending::Intended });
+        // Without a job the registration was all there was to this life; with one, its own end counts.
+        if ending == Ending::Intended && self.job == JobState::None && self.registration().is_some() {
+            ending = Ending::GitHubUnreachable;
+        }
         actions.extend([self.enter(Phase::Done), Action::Exit(ending.code())]);
         actions
     }

@@ -419,6 +419,17 @@ fn a_restore_that_fails_does_not_stop_the_runner_and_forbids_the_save() {
     assert_eq!(machine.job, JobState::Running);
 }
 
+#[test]
+fn an_idle_runner_that_cannot_be_removed_is_told_by_the_exit_code() {
+    let mut machine = idle();
+    machine.on(Event::Signal(Signal::TERM));
+    machine.on(Event::Expired(Timer::Ask));
+    machine.on(Event::ChildEnded(Role::Runner, ChildEnd::Code(0)));
+    machine.on(Event::Alone);
+    let actions = machine.on(Event::Expired(Timer::Deregister));
+    assert_eq!(actions.last(), Some(&Action::Exit(75)));
+}
+
 /// The whole table, phase by event, so that a change of behaviour is a visible difference.
 #[test]
 fn the_transition_table_is_what_was_reviewed() {
