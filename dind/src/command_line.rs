@@ -1,8 +1,8 @@
 //! What can be typed: the commands, their help and the reference.
 
-use std::{ffi::OsString, fmt::Write as _};
+use std::ffi::OsString;
 
-use settings::{Arguments, UsageError, markdown, parse_arguments, render_help};
+use settings::{Arguments, UsageError, markdown, markdown_exit_codes, parse_arguments, render_exit_codes, render_help};
 
 use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
 
@@ -58,21 +58,13 @@ STOP_TIMEOUT as your platform has it.
 "
     .to_owned();
     text.push_str(&render_help(SETTINGS));
-    text.push_str("Exit codes:\n");
-    for (code, meaning) in EXIT_CODES {
-        let _ = writeln!(text, "  {code:<5}{meaning}");
-    }
+    text.push_str(&render_exit_codes(EXIT_CODES));
     text
 }
 
 /// Settings and exit codes as Markdown, for the documentation.
 fn reference() -> String {
-    let mut text = markdown(SETTINGS);
-    text.push_str("### Exit codes\n\n| code | meaning |\n|---|---|\n");
-    for (code, meaning) in EXIT_CODES {
-        let _ = writeln!(text, "| {code} | {meaning} |");
-    }
-    text
+    markdown(SETTINGS) + &markdown_exit_codes(EXIT_CODES)
 }
 
 #[cfg(test)]

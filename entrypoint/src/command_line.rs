@@ -1,8 +1,8 @@
 //! What can be typed: the commands, their help, and the options of those that are no runner's life.
 
-use std::{ffi::OsString, fmt::Write as _, time::Duration};
+use std::{ffi::OsString, time::Duration};
 
-use settings::{Arguments, UsageError, markdown, parse_arguments, render_help};
+use settings::{Arguments, UsageError, markdown, markdown_exit_codes, parse_arguments, render_exit_codes, render_help};
 use supervise::{
     init,
     records::{self, Sink},
@@ -136,21 +136,13 @@ and STOP_TIMEOUT as your platform has it.
 "
     .to_owned();
     text.push_str(&render_help(TABLE));
-    text.push_str("Exit codes:\n");
-    for (code, meaning) in EXIT_CODES {
-        let _ = writeln!(text, "  {code:<5}{meaning}");
-    }
+    text.push_str(&render_exit_codes(EXIT_CODES));
     text
 }
 
 /// Settings and exit codes as Markdown, for the documentation.
 fn reference() -> String {
-    let mut text = markdown(TABLE);
-    text.push_str("### Exit codes\n\n| code | meaning |\n|---|---|\n");
-    for (code, meaning) in EXIT_CODES {
-        let _ = writeln!(text, "| {code} | {meaning} |");
-    }
-    text
+    markdown(TABLE) + &markdown_exit_codes(EXIT_CODES)
 }
 
 #[cfg(test)]

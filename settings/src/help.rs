@@ -50,6 +50,22 @@ pub fn markdown(table: Table) -> String {
     text
 }
 
+/// Exit codes with their meanings as a list for `--help`.
+pub fn render_exit_codes(codes: &[(u8, &str)]) -> String {
+    codes.iter().fold("Exit codes:\n".to_owned(), |mut text, (code, meaning)| {
+        let _ = writeln!(text, "  {code:<5}{meaning}");
+        text
+    })
+}
+
+/// Exit codes with their meanings as a Markdown table.
+pub fn markdown_exit_codes(codes: &[(u8, &str)]) -> String {
+    codes.iter().fold("### Exit codes\n\n| code | meaning |\n|---|---|\n".to_owned(), |mut text, (code, meaning)| {
+        let _ = writeln!(text, "| {code} | {meaning} |");
+        text
+    })
+}
+
 fn sentence(setting: &Setting) -> String {
     let mut text = setting.help.to_owned();
     if setting.secret {
@@ -119,6 +135,13 @@ mod tests {
         let text = markdown(TABLE);
         assert!(text.contains("| `STOP_TIMEOUT`, `GRACE` | `--stop-timeout SECONDS` | `30` | how long a stop may take |"));
         assert!(text.contains("| `ACCESS_TOKEN` | `--access-token-file TOKEN` |  | personal access token; or `ACCESS_TOKEN_FILE`"));
+    }
+
+    #[test]
+    fn exit_codes_have_a_line_or_a_row_each() {
+        let codes = [(0, "fine"), (143, "cut")];
+        assert_eq!(render_exit_codes(&codes), "Exit codes:\n  0    fine\n  143  cut\n");
+        assert!(markdown_exit_codes(&codes).ends_with("| 0 | fine |\n| 143 | cut |\n"));
     }
 
     #[test]
