@@ -66,7 +66,7 @@ impl World {
 
     fn check(&self) -> Work<Words> {
         let (config, search) = (Config::clone(&self.config), self.search());
-        Box::pin(async move {
+        Work::here(async move {
             let checked = off_loop("check", move || {
                 ground::open_up();
                 ground::check(&config, &search, Purpose::Start)
@@ -77,7 +77,7 @@ impl World {
 
     fn prepare(&self) -> Work<Words> {
         let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
-        Box::pin(async move {
+        Work::here(async move {
             let path = config.storage.clone();
             let made = off_loop("prepare", move || {
                 let storage = StorageRoot::open(&path, Path::new(mounts::MOUNTINFO))?;
@@ -112,7 +112,7 @@ impl World {
 
     fn sweep(&self) -> Work<Words> {
         let storage = self.task.borrow().as_ref().map(|task| task.storage.clone());
-        Box::pin(async move {
+        Work::here(async move {
             if let Some(storage) = storage {
                 off_loop("sweep", move || sweep(&storage)).await;
             }
@@ -122,7 +122,7 @@ impl World {
 
     fn probe(&self) -> Work<Words> {
         let socket = self.hidden_socket();
-        Box::pin(async move {
+        Work::here(async move {
             let Some(socket) = socket else { return Outcome::Usable(Err(collapse("probing docker"))) };
             let probed = match Docker::at(&socket) {
                 Ok(docker) => probe::probe(&docker).await,
@@ -140,7 +140,7 @@ impl World {
 
     fn publish(&self) -> Work<Words> {
         let socket = self.socket();
-        Box::pin(async move {
+        Work::here(async move {
             let published = off_loop("publish", move || socket.map(|socket| socket.publish())).await;
             Outcome::Published(match published.flatten() {
                 Some(result) => result.map_err(|error| Failure { code: exit::UNAVAILABLE, why: error.to_string() }),
@@ -151,7 +151,7 @@ impl World {
 
     fn await_runner(&self) -> Work<Words> {
         let folder = self.config.runner_folder();
-        Box::pin(async move {
+        Work::here(async move {
             if StateFile::is_held(&folder) {
                 info!("waiting for the runner to end");
             }
@@ -162,7 +162,7 @@ impl World {
 
     fn kill_containers(&self) -> Work<Words> {
         let socket = self.socket();
-        Box::pin(async move {
+        Work::here(async move {
             let Some(socket) = socket else { return Outcome::ContainersKilled(Ok(0)) };
             Outcome::ContainersKilled(match Docker::at(&socket.shared) {
                 Ok(docker) => kill_containers(&docker).await.map_err(|error| error.to_string()),
@@ -175,14 +175,14 @@ impl World {
         match obligation {
             Obligation::RemoveSocket => {
                 let socket = self.socket();
-                Box::pin(async move {
+                Work::here(async move {
                     let withdrawn = off_loop("withdraw", move || socket.map_or(Ok(()), |socket| socket.withdraw())).await;
                     Outcome::Paid(obligation, flatten(withdrawn))
                 })
             }
             Obligation::Unmount => {
                 let slot = Rc::clone(&self.task);
-                Box::pin(async move {
+                Work::here(async move {
                     let Some(root) = take(&slot) else { return Outcome::Paid(obligation, Ok(())) };
                     let unmounted = off_loop("unmount", move || {
                         let result = root.unmount();
@@ -202,7 +202,7 @@ impl World {
             }
             Obligation::RemoveDataRoot => {
                 let slot = Rc::clone(&self.task);
-                Box::pin(async move {
+                Work::here(async move {
                     let Some(root) = take(&slot) else { return Outcome::Paid(obligation, Ok(())) };
                     let path = root.path().to_owned();
                     // The machine's own deadline ends the process, and with it the thread; this one only keeps the thread finite.
@@ -238,7 +238,7 @@ impl Effects<Words> for World {
     fn work(&mut self, job: Job, _tell: Tell<Words>) -> Work<Words> {
         match job {
             Job::Check => self.check(),
-            Job::Nest => Box::pin(async { Outcome::Nested(ground::nest().await) }),
+            Job::Nest => Work::here(async { Outcome::Nested(ground::nest().await) }),
             Job::Prepare => self.prepare(),
             Job::Sweep => self.sweep(),
             Job::Probe => self.probe(),
@@ -249,7 +249,11 @@ impl Effects<Words> for World {
         }
     }
 
-    fn collapsed(&mut self, job: &Job) -> Outcome {
+    fn answered(&mut self, _: &Job, _: &str) -> Option<Outcome> {
+        None
+    }
+
+    fn collapsed(&mut self, job: &Job, _: &str) -> Outcome {
         match *job {
             Job::Check => Outcome::Checked(Err(collapse("checking the host"))),
             Job::Nest => Outcome::Nested(Err(collapse("nesting cgroups"))),
@@ -354,8 +358,8 @@ mod tests {
     fn a_panic_of_any_job_is_an_outcome_of_that_job() {
         let (config, _) = Config::read([], []).unwrap();
         let mut world = World::new(config, BTreeMap::new());
-        assert!(matches!(world.collapsed(&Job::Check), Outcome::Checked(Err(Failure { code: exit::BUG, .. }))));
-        assert!(matches!(world.collapsed(&Job::Pay(Obligation::Unmount)), Outcome::Paid(Obligation::Unmount, Err(_))));
+        assert!(matches!(world.collapsed(&Job::Check, "panicked"), Outcome::Checked(Err(Failure { code: exit::BUG, .. }))));
+        assert!(matches!(world.collapsed(&Job::Pay(Obligation::Unmount), "panicked"), Outcome::Paid(Obligation::Unmount, Err(_))));
     }
 
     #[test]

@@ -102,7 +102,12 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         _ => {}
     }
     let machine = Lifecycle::new(config.start_timeout, config.stop_timeout);
-    supervise::drive(signals, machine, World::new(config, environment), Some(state_file))
+    supervise::drive(
+        signals,
+        machine,
+        World::new(config, environment),
+        supervise::Outlets { state_file: Some(state_file), termination_log: None },
+    )
 }
 
 fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> u8 {

@@ -14,7 +14,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nix::{errno::Errno, sys::signal::SigSet, unistd::Pid};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    sys::signal::SigSet,
+    unistd::Pid,
+};
 
 use crate::{
     ChildEnd, Output, Program, Signal, SpawnError, Target, descendants,
@@ -49,7 +54,13 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
         Self { roles: HashMap::new(), here: nix::unistd::getpid() }
     }
 
-    pub(crate) fn spawn(&mut self, role: Role, program: &Program) -> Result<Option<Pipes>, SpawnError> {
+    /// Starts a child. `input` is all that its standard input holds.
+    pub(crate) fn spawn(&mut self, role: Role, program: &Program, input: Option<&[u8]>) -> Result<Option<Pipes>, SpawnError> {
+        let failed = |error: io::Error| SpawnError {
+            program: program.file.to_string_lossy().into_owned(),
+            kind: error.kind(),
+            cause: error.to_string(),
+        };
         let mut command = Command::new(&program.file);
         command.args(&program.arguments).process_group(0);
         if let Some(environment) = &program.environment {
@@ -62,14 +73,11 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
             kernel::run_as(&mut command, identity);
         }
         if program.output != Output::Inherited {
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let input = input.map(filled_pipe).transpose().map_err(failed)?;
+            command.stdin(input.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
-        let mut child = command.spawn().map_err(|error| SpawnError {
-            program: program.file.to_string_lossy().into_owned(),
-            kind: error.kind(),
-            cause: error.to_string(),
-        })?;
+        let mut child = command.spawn().map_err(failed)?;
         // Dropping the Child leaves its status to our own reaping.
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
         self.roles.insert(pid, role);
@@ -142,6 +150,20 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
         }
         Ok(())
     }
+}
+
+/// A pipe that holds `bytes` and has no writer any more. Nothing is ever on a disk, and whoever reads it takes it away.
+fn filled_pipe(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    // A pipe takes 64 KiB before its writer must wait for a reader (pipe(7)).
+    if bytes.len() > 64 * 1024 {
+        fcntl(&write, FcntlArg::F_SETPIPE_SZ(i32::try_from(bytes.len()).map_err(io::Error::other)?))?;
+    }
+    if nix::unistd::write(&write, bytes)? != bytes.len() {
+        return Err(io::Error::other("its input does not fit into a pipe"));
+    }
+    fcntl(&read, FcntlArg::F_SETFL(OFlag::empty()))?;
+    Ok(read)
 }
 
 /// Makes the child the one that may read the terminal, as it would be without us: it has a process group of its own, and a

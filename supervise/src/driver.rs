@@ -4,8 +4,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::Future,
-    pin::Pin,
+    path::PathBuf,
 };
 
 use tokio::{
@@ -16,47 +15,25 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    Action, ChildEnd, Event, Level, Machine, Output, Program, Signal, Signals, State, StateFile, Target, Vocabulary, children::Children,
-    lines, records, timeline::Timeline,
+    Action, ChildEnd, Effects, Errand, Event, Level, Machine, Output, Program, Signal, Signals, State, StateFile, Target, Tell, Vocabulary,
+    Work,
+    children::Children,
+    lines::{self, Stream},
+    records,
+    timeline::Timeline,
 };
 
-/// A job under way.
-pub type Work<V> = Pin<Box<dyn Future<Output = <V as Vocabulary>::Outcome>>>;
-
-/// Lets a job tell something before it is done. It may be used from any thread; what an abandoned job tells is not heard.
-pub type Tell<V> = Box<dyn Fn(<V as Vocabulary>::Outcome) + Send + Sync>;
-
-/// The impure half of a program: what its words mean in the world.
-pub trait Effects<V: Vocabulary> {
-    /// The child that plays this role.
-    fn program(&mut self, role: V::Role) -> Program;
-
-    /// Starts a job. It runs on the loop, so it must never block: what may block belongs in [`off_loop`].
-    fn work(&mut self, job: V::Job, tell: Tell<V>) -> Work<V>;
-
-    /// What a job that panicked came back with.
-    fn collapsed(&mut self, job: &V::Job) -> V::Outcome;
-
-    /// What a child's line means, if anything.
-    fn watch(&mut self, role: V::Role, line: &str) -> Option<V::Note>;
-}
-
-/// Runs `work` on a thread of its own. `None` when it panicked; the panic itself is in the log.
-///
-/// Nobody ever waits for the thread: one that hangs in the kernel (a dead NFS mount) is left behind.
-pub async fn off_loop<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (done, result) = oneshot::channel();
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _ = done.send(work());
-    });
-    match thread {
-        Ok(_) => result.await.ok(),
-        Err(_) => None,
-    }
+/// Where a life is made known besides the log.
+#[derive(Debug, Default)]
+pub struct Outlets {
+    /// Its state, at every change.
+    pub state_file: Option<StateFile>,
+    /// Its last record, if this file exists: Kubernetes shows it as the reason of the container's end.
+    pub termination_log: Option<PathBuf>,
 }
 
 /// Runs `machine` until it says [`Action::Exit`], and returns that code.
-pub fn drive<V, M, E>(signals: Signals, machine: M, effects: E, state_file: Option<StateFile>) -> u8
+pub fn drive<V, M, E>(signals: Signals, machine: M, effects: E, outlets: Outlets) -> u8
 where
     V: Vocabulary,
     M: Machine<V>,
@@ -78,7 +55,8 @@ where
         let driver = Driver {
             machine,
             effects,
-            state_file,
+            state_file: outlets.state_file,
+            termination_log: outlets.termination_log,
             state_unseen: false,
             children: Children::new(),
             ends: HashMap::new(),
@@ -102,12 +80,27 @@ enum Message<V: Vocabulary> {
     Ended(V::Role, ChildEnd),
     Told(u64, V::Outcome),
     Done(u64, Option<V::Outcome>),
+    Answer(u64, String),
+    Returned(u64, ChildEnd),
     Expired(V::Timer, u64),
 }
 
 struct Job<V: Vocabulary> {
     job: V::Job,
-    task: AbortHandle,
+    hand: Hand,
+}
+
+/// Who does a job.
+enum Hand {
+    Task(AbortHandle),
+    Errand,
+}
+
+/// A child, by why it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Who<Role> {
+    Role(Role),
+    Errand(u64),
 }
 
 struct Timer {
@@ -120,11 +113,12 @@ struct Driver<V: Vocabulary, M, E> {
     machine: M,
     effects: E,
     state_file: Option<StateFile>,
+    termination_log: Option<PathBuf>,
     /// The state file could not be written the last time, which is said once.
     state_unseen: bool,
-    children: Children<V::Role>,
+    children: Children<Who<V::Role>>,
     /// Where to send the end of a child whose output is read, so that its last lines come first.
-    ends: HashMap<V::Role, oneshot::Sender<ChildEnd>>,
+    ends: HashMap<Who<V::Role>, oneshot::Sender<ChildEnd>>,
     jobs: HashMap<u64, Job<V>>,
     timers: HashMap<V::Timer, Timer>,
     next_id: u64,
@@ -153,7 +147,7 @@ where
             while let Some(event) = events.pop_front() {
                 for action in self.machine.on(event) {
                     if let Action::Exit(code) = action {
-                        self.timeline.ended(code, Instant::now());
+                        self.timeline.ended(code, Instant::now(), self.termination_log.as_deref());
                         return code;
                     }
                     self.perform(action, &mut events);
@@ -175,10 +169,11 @@ where
 
     fn reap(&mut self, events: &mut VecDeque<Event<V>>) {
         let round = self.children.reap();
-        for (role, end) in round.ended {
-            match self.ends.remove(&role) {
-                Some(pump) => drop(pump.send(end)),
-                None => events.push_back(Event::ChildEnded(role, end)),
+        for (who, end) in round.ended {
+            match (self.ends.remove(&who), who) {
+                (Some(pump), _) => drop(pump.send(end)),
+                (None, Who::Role(role)) => events.push_back(Event::ChildEnded(role, end)),
+                (None, Who::Errand(id)) => self.returned(id, end, events),
             }
         }
         if round.alone && std::mem::take(&mut self.awaiting_alone) {
@@ -202,10 +197,16 @@ where
             }
             Message::Done(id, outcome) => {
                 if let Some(Job { job, .. }) = self.jobs.remove(&id) {
-                    let outcome = outcome.unwrap_or_else(|| self.effects.collapsed(&job));
+                    let outcome = outcome.unwrap_or_else(|| self.effects.collapsed(&job, "panicked"));
                     events.push_back(Event::Told(outcome));
                 }
             }
+            Message::Answer(id, line) => {
+                if let Some(Job { job, .. }) = self.jobs.get(&id) {
+                    events.extend(self.effects.answered(job, &line).map(Event::Told));
+                }
+            }
+            Message::Returned(id, end) => self.returned(id, end, events),
             Message::Expired(timer, id) => {
                 if self.timers.get(&timer).is_some_and(|set| set.id == id) {
                     self.timers.remove(&timer);
@@ -219,14 +220,8 @@ where
         match action {
             Action::Spawn(role) => self.spawn(role, events),
             Action::Signal(target, signal) => self.signal(target, signal, events),
-            Action::Run(job) => self.start(job),
-            Action::Abandon(job) => self.jobs.retain(|_, running| {
-                let other = running.job != job;
-                if !other {
-                    running.task.abort();
-                }
-                other
-            }),
+            Action::Run(job) => self.start(job, events),
+            Action::Abandon(job) => self.abandon(&job),
             Action::Arm(timer, span) => self.arm(timer, Instant::now() + span),
             Action::Tighten(timer, span) => {
                 let ends = Instant::now() + span;
@@ -243,6 +238,11 @@ where
             Action::Say(Level::Info, sentence) => info!("{sentence}"),
             Action::Say(Level::Warn, sentence) => warn!("{sentence}"),
             Action::Say(Level::Error, sentence) => error!("{sentence}"),
+            Action::Fact(name, value) => self.timeline.fact(name, value),
+            Action::Label(name, value) => {
+                records::label(name, &value);
+                self.timeline.fact(name, value);
+            }
             Action::Exit(_) => unreachable!("the loop takes it"),
         }
     }
@@ -256,6 +256,16 @@ where
                 return;
             }
         }
+        let target = match target {
+            Target::Child(role) => Target::Child(Who::Role(role)),
+            Target::Group(role) => Target::Group(Who::Role(role)),
+            Target::Named(role, name) => Target::Named(Who::Role(role), name),
+            Target::Everything => Target::Everything,
+        };
+        self.send(target, signal);
+    }
+
+    fn send(&self, target: Target<Who<V::Role>>, signal: Signal) {
         if let Err(error) = self.children.signal(target, signal) {
             warn!(%signal, ?target, %error, "a signal could not be sent");
         }
@@ -263,16 +273,16 @@ where
 
     fn spawn(&mut self, role: V::Role, events: &mut VecDeque<Event<V>>) {
         let program = self.effects.program(role);
-        match self.children.spawn(role, &program) {
+        match self.children.spawn(Who::Role(role), &program, None) {
             Err(error) => events.push_back(Event::SpawnFailed(role, error)),
             Ok(None) => {}
             Ok(Some(pipes)) => {
                 let (send_end, end) = oneshot::channel();
-                self.ends.insert(role, send_end);
+                self.ends.insert(Who::Role(role), send_end);
                 let (inbox, output) = (self.inbox.clone(), program.output);
-                tokio::task::spawn_local(lines::pump(pipes, end, move |told| {
+                tokio::task::spawn_local(lines::pump(pipes, lines::LOG_LINE, end, move |told| {
                     let _ = inbox.send(match told {
-                        lines::Told::Line(line) => Message::Line(role, output, line),
+                        lines::Told::Line(_, line) => Message::Line(role, output, line),
                         lines::Told::Ended(end) => Message::Ended(role, end),
                     });
                 }));
@@ -280,18 +290,66 @@ where
         }
     }
 
-    fn start(&mut self, job: V::Job) {
+    fn start(&mut self, job: V::Job, events: &mut VecDeque<Event<V>>) {
         let id = self.id();
         let inbox = self.inbox.clone();
         let tell: Tell<V> = Box::new(move |outcome| {
             let _ = inbox.send(Message::Told(id, outcome));
         });
-        let work = tokio::task::spawn_local(self.effects.work(job.clone(), tell));
-        self.jobs.insert(id, Job { job, task: work.abort_handle() });
-        let inbox = self.inbox.clone();
-        tokio::task::spawn_local(async move {
-            let _ = inbox.send(Message::Done(id, work.await.ok()));
-        });
+        match self.effects.work(job.clone(), tell) {
+            Work::Here(work) => {
+                let work = tokio::task::spawn_local(work);
+                self.jobs.insert(id, Job { job, hand: Hand::Task(work.abort_handle()) });
+                let inbox = self.inbox.clone();
+                tokio::task::spawn_local(async move {
+                    let _ = inbox.send(Message::Done(id, work.await.ok()));
+                });
+            }
+            Work::Errand(errand) => self.send_out(id, job, errand, events),
+        }
+    }
+
+    fn send_out(&mut self, id: u64, job: V::Job, errand: Errand, events: &mut VecDeque<Event<V>>) {
+        let program = Program { output: Output::Watched, ..errand.program };
+        match self.children.spawn(Who::Errand(id), &program, Some(&errand.order)) {
+            Err(error) => {
+                let outcome = self.effects.collapsed(&job, &error.to_string());
+                events.push_back(Event::Told(outcome));
+            }
+            Ok(pipes) => {
+                self.jobs.insert(id, Job { job, hand: Hand::Errand });
+                let Some(pipes) = pipes else { return };
+                let (send_end, end) = oneshot::channel();
+                self.ends.insert(Who::Errand(id), send_end);
+                let inbox = self.inbox.clone();
+                tokio::task::spawn_local(lines::pump(pipes, lines::ANSWER, end, move |told| match told {
+                    lines::Told::Line(Stream::Out, line) => drop(inbox.send(Message::Answer(id, line))),
+                    lines::Told::Line(Stream::Err, line) => records::child_line(errand.name, &line),
+                    lines::Told::Ended(end) => drop(inbox.send(Message::Returned(id, end))),
+                }));
+            }
+        }
+    }
+
+    /// An errand's process is gone, and all that it said was heard.
+    fn returned(&mut self, id: u64, end: ChildEnd, events: &mut VecDeque<Event<V>>) {
+        if let Some(Job { job, .. }) = self.jobs.remove(&id)
+            && end != ChildEnd::Code(0)
+        {
+            let outcome = self.effects.collapsed(&job, &format!("ended early ({end})"));
+            events.push_back(Event::Told(outcome));
+        }
+    }
+
+    fn abandon(&mut self, job: &V::Job) {
+        let dropped: Vec<u64> = self.jobs.iter().filter(|(_, running)| running.job == *job).map(|(&id, _)| id).collect();
+        for id in dropped {
+            match self.jobs.remove(&id).map(|running| running.hand) {
+                Some(Hand::Task(task)) => task.abort(),
+                Some(Hand::Errand) => self.send(Target::Group(Who::Errand(id)), Signal::KILL),
+                None => {}
+            }
+        }
     }
 
     fn arm(&mut self, timer: V::Timer, ends: Instant) {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, ffi::OsString, time::Duration};
 
-use crate::{Action, Effects, Event, Level, Machine, Program, Signal, Signals, SpawnError, Target, Vocabulary, Work, drive, driver::Tell};
+use crate::{Action, Effects, Event, Level, Machine, Outlets, Program, Signal, Signals, SpawnError, Target, Tell, Vocabulary, Work, drive};
 
 /// How to run the command.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub fn run(signals: Signals, options: Options) -> u8 {
         program.directory = Some(here);
     }
     let machine = Init { options, phase: Phase::New { held: Vec::new() } };
-    drive(signals, machine, Command { program }, None)
+    drive(signals, machine, Command { program }, Outlets::default())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,11 @@ impl Effects<Words> for Command {
         match job {}
     }
 
-    fn collapsed(&mut self, job: &Infallible) -> Infallible {
+    fn answered(&mut self, job: &Infallible, _: &str) -> Option<Infallible> {
+        match *job {}
+    }
+
+    fn collapsed(&mut self, job: &Infallible, _: &str) -> Infallible {
         *job
     }
 

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "each block says why it is sound")]
 
 use std::{
+    ffi::OsString,
     io,
     os::{fd::RawFd, unix::process::CommandExt as _},
     process::Command,
@@ -105,4 +106,33 @@ pub(crate) fn run_as(command: &mut Command, identity: &Identity) {
     };
     // SAFETY: runs between fork and exec; it makes three system calls on memory allocated before the fork, and allocates nothing.
     unsafe { command.pre_exec(become_user) };
+}
+
+/// Takes the environment of this process: returns it and overwrites the block it was handed in, which everybody under our user id,
+/// and root in any container that shares our PID namespace, could read in `/proc/PID/environ` (proc_pid_environ(5)) for ever.
+///
+/// Overwritten in place and not left behind by a second exec: that would cost a millisecond of every start, and PID 1 would be deaf to
+/// signals once more.
+///
+/// Must be called while this process has one thread. Afterwards `std::env` finds nothing.
+pub fn take_environment() -> Vec<(OsString, OsString)> {
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
+    }
+    #[expect(clippy::disallowed_methods, reason = "the copy that outlives the original")]
+    let copy = std::env::vars_os().collect();
+    // SAFETY: environ(7) is a null-terminated array of pointers to null-terminated strings in memory of our own that is writable (the
+    // initial stack). One thread means that nobody else reads it now. Only bytes before each terminator are written.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            let text = *entry;
+            // Volatile: nobody reads it again in this program, and an optimiser could leave the write out for that.
+            for at in 0..libc::strlen(text) {
+                text.add(at).write_volatile(0);
+            }
+            entry = entry.add(1);
+        }
+    }
+    copy
 }

@@ -9,6 +9,7 @@
 mod children;
 mod descendants;
 mod driver;
+mod effects;
 mod ending;
 pub mod init;
 mod kernel;
@@ -21,8 +22,10 @@ mod signals;
 mod state_file;
 mod timeline;
 
-pub use driver::{Effects, Tell, Work, drive, off_loop};
+pub use driver::{Outlets, drive};
+pub use effects::{Effects, Errand, Tell, Work, off_loop};
 pub use ending::{ChildEnd, SpawnError};
+pub use kernel::take_environment;
 pub use machine::{Action, Event, Level, Machine, State, Target, Vocabulary};
 pub use program::{Identity, Output, Program};
 pub use signal::Signal;

@@ -6,8 +6,11 @@ use tokio::{net::unix::pipe::Receiver, sync::oneshot};
 
 use crate::{ChildEnd, children::Pipes};
 
-/// A longer line is told in pieces of this size, so that output without line breaks cannot eat the memory of PID 1.
-const LONGEST: usize = 16 * 1024;
+/// A longer line of a program's log is told in pieces of this size, so that output without line breaks cannot eat the memory of PID 1.
+pub(crate) const LOG_LINE: usize = 16 * 1024;
+
+/// A longer answer of an errand is torn, and then understood by nobody. A registration's blob is about 10 kB.
+pub(crate) const ANSWER: usize = 256 * 1024;
 
 /// What is still read after the child's end, in bytes. More than a pipe holds (pipe(7): 64 KiB) is not the child's own: something it
 /// left behind writes without pause, and its end must not wait for that.
@@ -15,15 +18,23 @@ const LAST_WORDS: usize = 128 * 1024;
 
 /// What a pump tells, in order.
 pub(crate) enum Told {
-    Line(String),
+    Line(Stream, String),
     Ended(ChildEnd),
+}
+
+/// Which of a child's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Out,
+    Err,
 }
 
 /// Reads both pipes until nobody holds their other ends, and tells the child's end after all that it wrote before.
 ///
 /// Processes that the child left behind may hold the pipes open long after it, so the end of the child is not the end of the pump.
-pub(crate) async fn pump(pipes: Pipes, mut ended: oneshot::Receiver<ChildEnd>, mut tell: impl FnMut(Told)) {
-    let (Ok(mut out), Ok(mut err)) = (Source::new(pipes.stdout), Source::new(pipes.stderr)) else {
+pub(crate) async fn pump(pipes: Pipes, longest: usize, mut ended: oneshot::Receiver<ChildEnd>, mut tell: impl FnMut(Told)) {
+    let source = |stream, pipe| Source::new(stream, pipe, longest);
+    let (Ok(mut out), Ok(mut err)) = (source(Stream::Out, pipes.stdout), source(Stream::Err, pipes.stderr)) else {
         if let Ok(end) = ended.await {
             tell(Told::Ended(end));
         }
@@ -45,7 +56,7 @@ pub(crate) async fn pump(pipes: Pipes, mut ended: oneshot::Receiver<ChildEnd>, m
                             length => rest = rest.saturating_sub(length),
                         }
                     }
-                    source.splitter.finish().into_iter().for_each(|line| tell(Told::Line(line)));
+                    source.finish(&mut tell);
                 }
                 if let Ok(end) = end {
                     tell(Told::Ended(end));
@@ -56,14 +67,15 @@ pub(crate) async fn pump(pipes: Pipes, mut ended: oneshot::Receiver<ChildEnd>, m
 }
 
 struct Source {
+    stream: Stream,
     pipe: Receiver,
     splitter: Splitter,
     open: bool,
 }
 
 impl Source {
-    fn new(pipe: std::os::fd::OwnedFd) -> io::Result<Self> {
-        Ok(Self { pipe: Receiver::from_owned_fd(pipe)?, splitter: Splitter::default(), open: true })
+    fn new(stream: Stream, pipe: std::os::fd::OwnedFd, longest: usize) -> io::Result<Self> {
+        Ok(Self { stream, pipe: Receiver::from_owned_fd(pipe)?, splitter: Splitter { partial: Vec::new(), longest }, open: true })
     }
 
     async fn ready(&self) {
@@ -76,23 +88,28 @@ impl Source {
         let mut buffer = [0; 8192];
         match self.pipe.try_read(&mut buffer) {
             Ok(length) if length > 0 => {
-                self.splitter.push(&buffer[..length]).into_iter().for_each(|line| tell(Told::Line(line)));
+                self.splitter.push(&buffer[..length]).into_iter().for_each(|line| tell(Told::Line(self.stream, line)));
                 length
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Ok(_) | Err(_) => {
                 self.open = false;
-                self.splitter.finish().into_iter().for_each(|line| tell(Told::Line(line)));
+                self.finish(tell);
                 0
             }
         }
     }
+
+    fn finish(&mut self, tell: &mut impl FnMut(Told)) {
+        self.splitter.finish().into_iter().for_each(|line| tell(Told::Line(self.stream, line)));
+    }
 }
 
 /// Bytes in, whole lines out. Pure.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Splitter {
     partial: Vec<u8>,
+    longest: usize,
 }
 
 impl Splitter {
@@ -103,8 +120,8 @@ impl Splitter {
             if piece.ends_with(b"\n") {
                 lines.extend(self.finish());
             }
-            while self.partial.len() > LONGEST {
-                let rest = self.partial.split_off(LONGEST);
+            while self.partial.len() > self.longest {
+                let rest = self.partial.split_off(self.longest);
                 lines.extend(self.finish());
                 self.partial = rest;
             }
@@ -126,11 +143,15 @@ impl Splitter {
 mod tests {
     use super::*;
 
+    fn splitter() -> Splitter {
+        Splitter { partial: Vec::new(), longest: LOG_LINE }
+    }
+
     #[test]
     fn lines_are_whole_however_the_bytes_arrive() {
         let text = b"one\r\ntwo\n\nthree";
         for chunk in 1..text.len() {
-            let mut splitter = Splitter::default();
+            let mut splitter = splitter();
             let mut lines: Vec<String> = text.chunks(chunk).flat_map(|bytes| splitter.push(bytes)).collect();
             lines.extend(splitter.finish());
             assert_eq!(lines, ["one", "two", "", "three"], "in chunks of {chunk}");
@@ -139,14 +160,14 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_told_in_pieces() {
-        let mut splitter = Splitter::default();
-        let pieces = splitter.push(&vec![b'x'; 3 * LONGEST + 5]);
-        assert_eq!(pieces.iter().map(String::len).collect::<Vec<_>>(), [LONGEST; 3]);
+        let mut splitter = splitter();
+        let pieces = splitter.push(&vec![b'x'; 3 * LOG_LINE + 5]);
+        assert_eq!(pieces.iter().map(String::len).collect::<Vec<_>>(), [LOG_LINE; 3]);
         assert_eq!(splitter.finish().unwrap().len(), 5);
     }
 
     #[test]
     fn bytes_that_are_no_text_do_not_stop_it() {
-        assert_eq!(Splitter::default().push(b"a\xffb\n"), ["a\u{fffd}b"]);
+        assert_eq!(splitter().push(b"a\xffb\n"), ["a\u{fffd}b"]);
     }
 }

@@ -60,6 +60,10 @@ pub enum Action<V: Vocabulary> {
     Publish(State),
     /// Write a sentence to the log.
     Say(Level, String),
+    /// Something to be told with the last record of the life, in place of what was told before under this name.
+    Fact(&'static str, String),
+    /// The same, and with every record from now on.
+    Label(&'static str, String),
     /// End the process with this code. What follows is not performed.
     Exit(u8),
 }

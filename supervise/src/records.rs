@@ -9,7 +9,7 @@ use std::{
     fmt,
     io::{self, IsTerminal as _, Write as _},
     sync::{
-        Mutex, OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     },
@@ -57,6 +57,7 @@ struct Records {
     format: Format,
     colour: bool,
     phase: Mutex<&'static str>,
+    labels: Mutex<Vec<(&'static str, String)>>,
     queue: OnceLock<SyncSender<Job>>,
     dropped: AtomicU64,
 }
@@ -83,6 +84,7 @@ pub fn start(settings: Settings) {
         format,
         colour: terminal && settings.colour && format == Format::Human,
         phase: Mutex::new(""),
+        labels: Mutex::new(Vec::new()),
         queue: OnceLock::new(),
         dropped: AtomicU64::new(0),
     };
@@ -99,6 +101,23 @@ pub(crate) fn set_phase(phase: &'static str) {
     {
         *current = phase;
     }
+}
+
+/// Something that every record for machines carries from now on, ours and our children's: whose line it is.
+pub(crate) fn label(name: &'static str, value: &str) {
+    if let Some(records) = RECORDS.get() {
+        let mut labels = records.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.retain(|(known, _)| *known != name);
+        labels.push((name, value.to_owned()));
+    }
+}
+
+/// Writes the last record, whatever the least level is, and returns it as it is for machines.
+pub(crate) fn last(message: &str, fields: &[(&'static str, Value)]) -> String {
+    let Some(records) = RECORDS.get() else { return String::new() };
+    let phase = records.phase.lock().map_or("", |phase| *phase);
+    records.write(Level::INFO, Origin::Phase(phase), message, fields);
+    records.render(Format::Json, Level::INFO, Origin::Phase(phase), message, fields)
 }
 
 /// Writes a line of a child under its name.
@@ -134,17 +153,22 @@ pub fn flush() {
 
 impl Records {
     fn write(&self, level: Level, origin: Origin<'_>, message: &str, fields: &[(&'static str, Value)]) {
-        #[expect(clippy::disallowed_methods, reason = "records tell the time of day")]
-        let time = SystemTime::now();
-        let line = Line { time, level, origin, message, fields };
-        let text = match self.format {
-            Format::Json => format::json(&line),
-            Format::Human => format::human(&line, self.colour),
-        };
+        let text = self.render(self.format, level, origin, message, fields);
         // The thread begins with the first line: a supervisor that has nothing to say stays one thread.
         let queue = self.queue.get_or_init(|| start_writer(self.settings.sink));
         if queue.try_send(Job::Write(text.into_bytes())).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn render(&self, format: Format, level: Level, origin: Origin<'_>, message: &str, fields: &[(&'static str, Value)]) -> String {
+        #[expect(clippy::disallowed_methods, reason = "records tell the time of day")]
+        let time = SystemTime::now();
+        let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = Line { time, level, origin, message, labels: &labels, fields };
+        match format {
+            Format::Json => format::json(&line),
+            Format::Human => format::human(&line, self.colour),
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Line<'a> {
     pub(super) level: Level,
     pub(super) origin: Origin<'a>,
     pub(super) message: &'a str,
+    /// Only for machines: a person reads one life's log.
+    pub(super) labels: &'a [(&'static str, String)],
     pub(super) fields: &'a [(&'static str, Value)],
 }
 
@@ -43,6 +45,8 @@ struct Object<'a> {
     phase: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    labels: Map<String, serde_json::Value>,
     message: &'a str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     fields: Map<String, serde_json::Value>,
@@ -59,6 +63,7 @@ pub(super) fn json(line: &Line<'_>) -> String {
         level: line.level.as_str().to_ascii_lowercase(),
         phase,
         source,
+        labels: line.labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
         message: line.message,
         fields: line.fields.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect(),
     };
@@ -132,7 +137,7 @@ mod tests {
     use super::*;
 
     fn line<'a>(origin: Origin<'a>, message: &'a str, fields: &'a [(&'static str, Value)]) -> Line<'a> {
-        Line { time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_234), level: Level::WARN, origin, message, fields }
+        Line { time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_234), level: Level::WARN, origin, message, labels: &[], fields }
     }
 
     #[test]
@@ -144,6 +149,14 @@ mod tests {
         let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = json!({"time": "1970-01-01T00:00:01.234Z", "level": "warn", "phase": "preparing", "message": "two\nlines", "fields": {"files": 3, "path": "/a\nb"}});
         assert_eq!(parsed, expected);
+    }
+
+    #[test]
+    fn whose_line_it_is_stands_in_every_record_for_machines() {
+        let labels = [("task", "0af1".to_owned())];
+        let text = json(&Line { labels: &labels, ..line(Origin::Child("runner"), "hello", &[]) });
+        assert!(text.contains(r#""source":"runner","labels":{"task":"0af1"},"message":"hello""#), "{text}");
+        assert!(!human(&Line { labels: &labels, ..line(Origin::Child("runner"), "hello", &[]) }, false).contains("0af1"));
     }
 
     #[test]
