@@ -8,7 +8,7 @@ use supervise::{
     records::{self, Sink},
 };
 
-use crate::{config::TABLE, stages::EXIT_CODES};
+use crate::{config::TABLE, errand, stages::EXIT_CODES};
 
 /// A command, understood.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) enum Command {
         arguments: Arguments,
         ready: bool,
     },
+    /// What this program sends itself for.
+    Errand,
     /// What follows `cache`.
     Cache(Vec<OsString>),
     /// Text that was asked for.
@@ -42,6 +44,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "check" => settings_of(&[], rest(), Command::Check),
         "health" => settings_of(&["ready"], rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
         "run" => settings_of(&[], rest(), Command::Run),
+        errand::COMMAND => Ok(Command::Errand),
         "help" => Ok(Command::Answer(help())),
         "reference" => Ok(Command::Answer(reference())),
         word if word.is_empty() || word.starts_with('-') => settings_of(&[], words.clone(), Command::Run),

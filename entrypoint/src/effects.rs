@@ -1,40 +1,45 @@
 //! What the machine's words mean in the world. The only file that sees GitHub, cache, runner and docker together.
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc, time::Duration};
+use std::{ffi::OsString, future::ready, io, path::PathBuf, rc::Rc, time::Duration};
 
 use settings::Secret;
-use supervise::{Output, Program, Tell, Work, off_loop};
+use supervise::{Errand, Output, Program, Tell, Work, off_loop};
 use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use tracing::warn;
+use zeroize::Zeroizing;
 
 use crate::{
-    config::{Config, Name},
-    docker,
-    github::{self, Claim, Class, Client, Names, Notice, Policy, RunnerId, RunnerName, Settled, Wish},
-    runner,
+    config::{self, Config, Name, Ready, Registration as By, Wanted},
+    errand::{self, Access, Answer, Order},
+    github::{AppKey, Blob, Claim, Credential, Endpoint, Names, RunnerId, RunnerName, SecretText, Wish},
+    runner::{self, Start},
     stages::Ending,
-    words::{Job, Note, Outcome, Registration, Removal, Role, Words},
+    words::{Job, Note, Outcome, Protection, Registration, Removal, Role, SpotNotice, Task, Words},
 };
-
-/// The longest a removal may take; the machine's own deadline is shorter when a stop presses.
-const REMOVAL: Duration = Duration::from_secs(60);
 
 /// `_update.sh` swaps the runner's folders and then leaves this file; `run-helper.sh` waits as long for it.
 const UPDATE_FINISHED: &str = "update.finished";
 const UPDATE: Duration = Duration::from_secs(31);
 
+/// An order with every secret in it is a few kilobytes. Room from the start, so that no copy is left behind in memory by growing.
+const ORDER: usize = 64 * 1024;
+
+/// How much of a task's id goes into a runner's name. The whole would leave no room for a prefix.
+const TASK_IN_NAME: usize = 12;
+
 /// The impure half of a runner's life.
 pub(crate) struct Effects {
     config: Rc<Config>,
-    /// Handed from the registration to the runner without passing through the machine, whose every word may be logged.
-    jit_config: Rc<RefCell<Option<Secret>>>,
+    /// Handed from a registration to the runner without passing through the machine, whose every word may be logged.
+    start: Option<Start>,
+    task: Option<Task>,
     itself: PathBuf,
 }
 
 impl Effects {
     pub(crate) fn new(config: Config) -> Self {
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-        Self { config: Rc::new(config), jit_config: Rc::default(), itself }
+        Self { config: Rc::new(config), start: None, task: None, itself }
     }
 
     /// Restore and save are this program once more, as the runner's user: a mount that hangs can then be left with SIGKILL, and
@@ -56,12 +61,132 @@ impl Effects {
         }
     }
 
-    fn runner(&self) -> Program {
+    fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
         let runner = &self.config.runner;
-        let blob = self.jit_config.borrow().clone().unwrap_or_else(|| Secret::new(""));
         let user = runner::user(runner).ok().flatten();
         let group = self.config.docker.as_ref().and_then(|docker| runner::socket_group(&docker.host));
-        runner::program(runner, &blob, user.as_ref(), group)
+        runner::program(runner, which, user.as_ref(), group)
+    }
+
+    fn configure(&self) -> Program {
+        let (name, token) = match &self.start {
+            Some(Start::Token { name, token }) => (name.as_str(), token.clone()),
+            _ => ("", SecretText::new("")),
+        };
+        let (wanted, disable_update) = match &self.config.registration {
+            By::Classic { wanted, disable_update, .. } => (Some(wanted), *disable_update),
+            By::Jit(_) | By::Ready(_) => (None, false),
+        };
+        let Some((wanted, scope)) = wanted.zip(self.config.github.scope.as_ref()) else { return Program::default() };
+        let mut arguments: Vec<OsString> = ["--unattended", "--ephemeral", "--replace"].map(OsString::from).into();
+        let mut with = |option: &str, value: &str| arguments.extend([option.into(), value.into()]);
+        with("--url", &format!("{}/{}", self.config.github.web, scope.web_path()));
+        with("--name", name);
+        with("--work", &wanted.work_folder.replace(config::NAME_IN_FOLDER, name));
+        if !wanted.own_labels.is_empty() {
+            with("--labels", &wanted.own_labels.join(","));
+        }
+        if !wanted.group.eq_ignore_ascii_case("default") {
+            with("--runnergroup", &wanted.group);
+        }
+        for (option, set) in [("--disableupdate", disable_update), ("--no-default-labels", !wanted.default_labels)] {
+            arguments.extend(set.then(|| option.into()));
+        }
+        self.program_of_runner(runner::Which::Configure { arguments, token: token.reveal() })
+    }
+
+    fn order(&self, job: &Job) -> io::Result<Order> {
+        let config = &self.config;
+        let github = &config.github;
+        let platform = &config.platform;
+        Ok(match job {
+            Job::FindTask => Order::FindTask { metadata: platform.metadata.clone().unwrap_or_default() },
+            Job::WaitForDocker => {
+                let (host, budget) = config.docker.as_ref().map(|docker| (docker.host.clone(), docker.budget)).unwrap_or_default();
+                Order::WaitForDocker { host, sidecar: config.task_dir.join("dind"), budget }
+            }
+            Job::Deregister(registration) => Order::Deregister { access: access(config)?, claim: claim(registration) },
+            Job::Protect(on) => Order::Protect { agent: platform.agent.clone().unwrap_or_default(), on: *on },
+            Job::WatchSpot => Order::WatchSpot { metadata: platform.spot.clone().unwrap_or_default() },
+            Job::Register => match &config.registration {
+                By::Jit(wanted) => Order::Register { access: access(config)?, wish: self.wish(wanted), budget: wanted.budget },
+                By::Classic { wanted, .. } => {
+                    let name = self.names(wanted).pick().map_err(io::Error::other)?;
+                    Order::MakeToken { access: access(config)?, name: name.as_str().to_owned(), budget: wanted.budget }
+                }
+                By::Ready(Ready::Url { url, bearer, budget }) => Order::FetchJit {
+                    url: url.clone(),
+                    bearer: bearer.as_ref().map(text).transpose()?,
+                    endpoint: endpoint(github),
+                    budget: *budget,
+                },
+                By::Ready(Ready::Blob(_)) => return Err(io::Error::other("a ready JIT configuration is no errand")),
+            },
+            Job::Check | Job::ReadRegistration | Job::AwaitUpdate => return Err(io::Error::other("this is no errand")),
+        })
+    }
+
+    fn names(&self, wanted: &Wanted) -> Names {
+        match (&wanted.name, &self.task) {
+            (Name::Exactly(name), _) => Names::Exact(name.clone()),
+            (Name::Prefixed(prefix), None) => Names::Prefixed(prefix.clone()),
+            (Name::Prefixed(prefix), Some(task)) => {
+                let task: String = task.id.chars().take(TASK_IN_NAME).collect();
+                Names::Prefixed(if prefix.is_empty() { task } else { format!("{prefix}-{task}") })
+            }
+        }
+    }
+
+    fn wish(&self, wanted: &Wanted) -> Wish {
+        Wish {
+            names: self.names(wanted),
+            group: wanted.group.clone(),
+            labels: wanted.labels.clone(),
+            work_folder: wanted.work_folder.clone(),
+        }
+    }
+
+    fn send(&self, job: &Job) -> io::Result<Errand> {
+        let order = self.order(job)?;
+        let mut written = Zeroizing::new(Vec::with_capacity(ORDER));
+        serde_json::to_writer(&mut *written, &order)?;
+        let environment = self.config.runner.environment.iter().filter(|(name, _)| name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR");
+        let program = Program {
+            file: self.itself.clone().into_os_string(),
+            arguments: vec![errand::COMMAND.into()],
+            // Whom to trust is all that it needs from outside.
+            environment: Some(environment.cloned().collect()),
+            directory: Some("/".into()),
+            identity: None,
+            output: Output::Watched,
+        };
+        Ok(Errand { program, order: written, name: "errand" })
+    }
+
+    /// Begins a registration that needs no errand, if it is one.
+    fn register_here(&mut self) -> Option<Outcome> {
+        let failed = |why: String| Outcome::RegisterFailed { ending: Ending::Configuration, why };
+        let config = Rc::clone(&self.config);
+        match &config.registration {
+            By::Ready(Ready::Blob(blob)) => Some(match blob.reveal() {
+                Ok(text) => {
+                    let blob = Blob::new(text.trim());
+                    let outcome = errand::ready(&blob);
+                    self.start = Some(Start::Jit(blob));
+                    outcome
+                }
+                Err(error) => failed(format!("the JIT configuration cannot be read: {error}")),
+            }),
+            By::Classic { wanted, token: Some(token), .. } => Some(match (text(token), self.names(wanted).pick()) {
+                (Ok(token), Ok(name)) => {
+                    self.start = Some(Start::Token { name: name.as_str().to_owned(), token });
+                    Outcome::Permitted(name.as_str().to_owned())
+                }
+                (Err(error), _) => failed(format!("RUNNER_TOKEN cannot be read: {error}")),
+                (_, Err(error)) => failed(format!("no name for the runner: {error}")),
+            }),
+            By::Jit(_) | By::Classic { .. } | By::Ready(_) => None,
+        }
     }
 }
 
@@ -70,43 +195,125 @@ impl supervise::Effects<Words> for Effects {
         match role {
             Role::Restore => self.cache("restore"),
             Role::Save => self.cache("save"),
-            Role::Runner => self.runner(),
+            Role::Configure => self.configure(),
+            Role::Unconfigure => {
+                let token = match &self.start {
+                    Some(Start::Token { token, .. }) => token.clone(),
+                    _ => SecretText::new(""),
+                };
+                self.program_of_runner(runner::Which::Unconfigure { token: token.reveal() })
+            }
+            Role::Runner => self.program_of_runner(runner::Which::Run(self.start.as_ref())),
         }
     }
 
-    fn work(&mut self, job: Job, tell: Tell<Words>) -> Work<Words> {
+    fn work(&mut self, job: Job, _: Tell<Words>) -> Work<Words> {
         let config = Rc::clone(&self.config);
         match job {
-            Job::Check => Box::pin(check(config)),
-            Job::WaitForDocker => Box::pin(wait_for_docker(config)),
-            Job::Register => Box::pin(register(config, Rc::clone(&self.jit_config), tell)),
-            Job::Deregister(registration) => Box::pin(deregister(config, registration)),
-            Job::AwaitUpdate => Box::pin(await_update(config)),
+            Job::Check => Work::here(check(config)),
+            Job::ReadRegistration => Work::here(read_registration(config)),
+            Job::AwaitUpdate => Work::here(await_update(config)),
+            Job::Register if let Some(outcome) = self.register_here() => Work::here(ready(outcome)),
+            job => match self.send(&job) {
+                Ok(errand) => Work::Errand(errand),
+                Err(error) => Work::here(ready(self.not_done(&job, error.to_string()))),
+            },
         }
     }
 
-    fn collapsed(&mut self, job: &Job) -> Outcome {
-        let why = || format!("{job:?} collapsed; this is a bug in runner-entrypoint");
-        match job {
-            Job::Check => Outcome::Checked(Err(why())),
-            Job::WaitForDocker => Outcome::Docker(Err(why())),
-            Job::Register => Outcome::RegisterFailed { ending: Ending::Bug, why: why() },
-            Job::Deregister(_) => Outcome::Deregistered(Removal::Failed(why())),
-            Job::AwaitUpdate => Outcome::Updated,
+    fn answered(&mut self, job: &Job, line: &str) -> Option<Outcome> {
+        match serde_json::from_str(line) {
+            Ok(Answer::Outcome(outcome)) => {
+                match &outcome {
+                    Outcome::Task(Ok(task)) => self.task = Some(task.clone()),
+                    Outcome::Permitted(name) => {
+                        if let Some(Start::Token { name: known, .. }) = &mut self.start {
+                            known.clone_from(name);
+                        }
+                    }
+                    _ => {}
+                }
+                Some(outcome)
+            }
+            Ok(Answer::JitConfig(blob)) => {
+                self.start = Some(Start::Jit(blob));
+                None
+            }
+            Ok(Answer::Token(token)) => {
+                self.start = Some(Start::Token { name: String::new(), token });
+                None
+            }
+            Err(_) => {
+                warn!(?job, "an errand's answer is not understood; this is a bug in runner-entrypoint");
+                None
+            }
         }
+    }
+
+    fn collapsed(&mut self, job: &Job, how: &str) -> Outcome {
+        self.not_done(job, format!("{job:?} {how}; this is a bug in runner-entrypoint, or the memory of the container is used up"))
     }
 
     fn watch(&mut self, role: Role, line: &str) -> Option<Note> {
         match role {
             Role::Runner => runner::note(line),
+            Role::Configure | Role::Unconfigure => runner::note_of_config(line),
             Role::Restore | Role::Save => None,
         }
     }
 }
 
+impl Effects {
+    /// The outcome of a job that came to nothing.
+    fn not_done(&self, job: &Job, why: String) -> Outcome {
+        match job {
+            Job::Check => Outcome::Checked(Err(why)),
+            Job::FindTask => Outcome::Task(Err(why)),
+            Job::WaitForDocker => Outcome::Docker(Err(why)),
+            Job::Register | Job::ReadRegistration => Outcome::RegisterFailed { ending: Ending::Bug, why },
+            Job::Deregister(_) => Outcome::Deregistered(Removal::Failed(why)),
+            Job::AwaitUpdate => Outcome::Updated,
+            Job::Protect(_) => Outcome::Protected(Protection::Failed(why)),
+            Job::WatchSpot => Outcome::Spot(SpotNotice::Unreachable(why)),
+        }
+    }
+}
+
+fn text(secret: &Secret) -> io::Result<SecretText> {
+    secret.reveal().map(|text| SecretText::new(text.as_str()))
+}
+
+fn endpoint(github: &config::GitHub) -> Endpoint {
+    Endpoint { api: github.api.clone(), proxies: github.proxies.clone(), ca_file: github.ca_file.clone() }
+}
+
+/// How GitHub is asked, with the credential as it is now.
+///
+/// # Errors
+/// The credential's file cannot be read any more, or there is none.
+pub(crate) fn access(config: &Config) -> io::Result<Access> {
+    let github = &config.github;
+    let credential = match &github.credential {
+        Some(config::Credential::Token(token)) => Credential::Token(text(token)?),
+        Some(config::Credential::App { id, key, login }) => {
+            Credential::App(AppKey { id: id.clone(), key: text(key)?, login: login.clone() })
+        }
+        None => return Err(io::Error::other("there is no credential for GitHub")),
+    };
+    let scope = github.scope.clone().ok_or_else(|| io::Error::other("no repository, organisation or enterprise is named"))?;
+    Ok(Access { endpoint: endpoint(github), credential, scope })
+}
+
+fn claim(registration: &Registration) -> Claim {
+    match registration {
+        Registration::MayExist(name) => Claim::MayExist(RunnerName::new(name)),
+        Registration::Runner { id, name } => Claim::Runner { id: RunnerId(*id), name: RunnerName::new(name) },
+    }
+}
+
 async fn check(config: Rc<Config>) -> Outcome {
-    let home = config.runner.clone();
-    let problems = off_loop("check", move || runner::problems(&home)).await;
+    let (home, classic) = (config.runner.clone(), matches!(config.registration, By::Classic { .. }));
+    let problems = off_loop("check", move || runner::problems(&home, classic)).await;
     Outcome::Checked(match problems {
         Some(problems) if problems.is_empty() => Ok(()),
         Some(problems) => Err(problems.join("\n")),
@@ -114,74 +321,13 @@ async fn check(config: Rc<Config>) -> Outcome {
     })
 }
 
-async fn wait_for_docker(config: Rc<Config>) -> Outcome {
-    let Some(docker) = &config.docker else { return Outcome::Docker(Ok(())) };
-    Outcome::Docker(docker::wait(&docker.host, &config.task_dir.join("dind"), docker.budget).await)
-}
-
-/// The client for this configuration's API.
-///
-/// # Errors
-/// A sentence for the user, and how the life ends because of it.
-pub(crate) fn client(config: &Config) -> Result<Client, github::CallError> {
-    let token = config.registration.token.expose().to_owned();
-    Client::new(&config.registration.api, github::Credential::new(token), &config.registration.proxies)
-}
-
-async fn register(config: Rc<Config>, jit_config: Rc<RefCell<Option<Secret>>>, tell: Tell<Words>) -> Outcome {
-    let failed = |error: &github::CallError| Outcome::RegisterFailed { ending: ending(error.class()), why: error.to_string() };
-    let client = match client(&config) {
-        Ok(client) => client,
-        Err(error) => return failed(&error),
-    };
-    let wanted = &config.registration;
-    let wish = Wish {
-        names: match &wanted.name {
-            Name::Exactly(name) => Names::Exact(name.clone()),
-            Name::Prefixed(prefix) => Names::Prefixed(prefix.clone()),
-        },
-        group: wanted.group.clone(),
-        labels: wanted.labels.clone(),
-        work_folder: wanted.work_folder.clone(),
-    };
-    let registered = github::register(&client, &wanted.scope, &wish, &Policy::default(), wanted.budget, |notice| match notice {
-        Notice::MayExist(name) => tell(Outcome::MayExist(name.as_str().to_owned())),
-        Notice::Absent(name) => tell(Outcome::Absent(name.as_str().to_owned())),
-        Notice::Waiting { error, wait } => tell(Outcome::Waiting(format!("{error}\ntrying again in {:.1} s", wait.as_secs_f64()))),
-        // The machine hears of it with the outcome, when there is also what starts the runner.
-        Notice::Registered { id, name } => debug!(%id, %name, "GitHub has registered the runner"),
-    })
-    .await;
-    match registered {
-        Ok(registered) => {
-            *jit_config.borrow_mut() = Some(Secret::new(registered.blob.reveal()));
-            Outcome::Registered { id: registered.id.0, name: registered.name.as_str().to_owned() }
-        }
-        Err(refused) => failed(&refused.error),
+async fn read_registration(config: Rc<Config>) -> Outcome {
+    let home = config.runner.home.clone();
+    let read = off_loop("registration", move || runner::registration(&home)).await;
+    match read.unwrap_or_else(|| Err("reading it panicked".to_owned())) {
+        Ok((id, name)) => Outcome::Registered { id: Some(id), name },
+        Err(why) => Outcome::RegisterFailed { ending: Ending::Unavailable, why },
     }
-}
-
-pub(crate) fn ending(class: Class) -> Ending {
-    match class {
-        Class::Credentials => Ending::CredentialsRefused,
-        Class::Temporary => Ending::GitHubUnreachable,
-        Class::Configuration => Ending::Configuration,
-    }
-}
-
-async fn deregister(config: Rc<Config>, registration: Registration) -> Outcome {
-    let claim = match registration {
-        Registration::MayExist(name) => Claim::MayExist(RunnerName::new(&name)),
-        Registration::Runner { id, name } => Claim::Runner { id: RunnerId(id), name: RunnerName::new(&name) },
-    };
-    Outcome::Deregistered(match client(&config) {
-        Err(error) => Removal::Failed(error.to_string()),
-        Ok(client) => match github::settle(&client, &config.registration.scope, &claim, &Policy::default(), REMOVAL).await {
-            Settled::Gone => Removal::Gone,
-            Settled::Busy => Removal::Busy,
-            Settled::Unknown(error) => Removal::Failed(error.to_string()),
-        },
-    })
 }
 
 async fn await_update(config: Rc<Config>) -> Outcome {

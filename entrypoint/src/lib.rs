@@ -12,21 +12,23 @@ mod command_line;
 mod config;
 mod docker;
 mod effects;
+mod errand;
 mod github;
 mod lifecycle;
+mod platform;
 mod runner;
 mod stages;
 mod words;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use settings::Arguments;
-use supervise::{Signals, StateFile, drive, init, records};
+use supervise::{Outlets, Signals, StateFile, drive, init, records};
 
 use command_line::Command;
-use config::Config;
+use config::{Config, Registration};
 use effects::Effects;
-use lifecycle::{Lifecycle, Plan};
+use lifecycle::{Lifecycle, Plan, RemovedBy};
 
 /// Usage error (sysexits.h, `EX_USAGE`).
 const USAGE: u8 = 64;
@@ -51,16 +53,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(signals: Signals) -> u8 {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    // Before a secret is touched: a process under the job's user must not read our memory, environment or descriptors (proc_pid(5)).
+    let closed = nix::sys::prctl::set_dumpable(false);
     match command_line::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Run(arguments)) => live(signals, environment, arguments),
+        Ok(Command::Run(arguments)) => live(signals, supervise::take_environment(), arguments, closed.err()),
         Ok(Command::Supervise(options)) => {
             records::start(command_line::supervise_log());
             init::run(signals, options)
         }
-        Ok(Command::Check(arguments)) => check::check(environment, arguments),
-        Ok(Command::Health { arguments, ready }) => health(environment, arguments, ready),
+        Ok(Command::Errand) => errand::run(),
+        Ok(Command::Check(arguments)) => check::check(environment(), arguments),
+        Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
         Ok(Command::Cache(words)) => cache::command(words, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
         Ok(Command::Answer(text)) => {
             records::answer(&text);
@@ -73,10 +76,14 @@ fn run(signals: Signals) -> u8 {
     }
 }
 
-fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arguments) -> u8 {
-    // A job under the same user must not read our memory, environment or descriptors (proc_pid(5), PR_SET_DUMPABLE).
-    let undumpable = nix::sys::prctl::set_dumpable(false);
+#[expect(clippy::disallowed_methods, reason = "for what reads settings and is no runner's life")]
+fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arguments, open: Option<nix::Error>) -> u8 {
     let colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let given = check::given(&environment);
     let config = match Config::read(environment, arguments) {
         Ok(config) => config,
         Err(problems) => {
@@ -84,22 +91,45 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
             return CONFIG;
         }
     };
+    if config.dry_run {
+        return check::report(&config, &given);
+    }
     records::start(records::Settings { colour, ..config.log });
-    if let Err(error) = undumpable {
+    if let Some(error) = open {
         tracing::warn!(%error, "this process could not be closed to the job's user");
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let plan = Plan {
+    let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");
+    let outlets = Outlets { state_file: Some(state), termination_log: Some(config.termination_log.clone()) };
+    drive(signals, Lifecycle::new(plan(&config)), Effects::new(config), outlets)
+}
+
+fn plan(config: &Config) -> Plan {
+    let credential = config.github.credential.is_some() && config.github.scope.is_some();
+    let (removal, configure) = match &config.registration {
+        Registration::Jit(wanted) => (RemovedBy::Api, wanted.budget),
+        Registration::Ready(_) if credential => (RemovedBy::Api, Duration::ZERO),
+        Registration::Ready(_) => (RemovedBy::Others, Duration::ZERO),
+        Registration::Classic { wanted, .. } if credential => (RemovedBy::Api, wanted.budget),
+        Registration::Classic { wanted, .. } => (RemovedBy::ConfigSh, wanted.budget),
+    };
+    Plan {
+        start_delay: config.start_delay,
+        find_task: config.platform.metadata.is_some(),
         docker: config.docker.as_ref().is_some_and(|docker| !docker.budget.is_zero()),
         restore: config.cache.as_ref().and_then(|cache| cache.restore),
         save: config.cache.as_ref().and_then(|cache| cache.save),
+        configure,
+        removal,
+        idle_timeout: config.idle_timeout,
+        max_lifetime: config.max_lifetime,
+        protect: config.platform.protect && config.platform.agent.is_some(),
+        spot: config.platform.spot.is_some(),
         stop: config.stop,
         stop_signals: config.stop_signals.iter().map(|signal| signal.number()).collect(),
-    };
-    let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");
-    drive(signals, Lifecycle::new(plan), Effects::new(config), Some(state))
+    }
 }
 
 /// Silent: ECS takes any output on standard error for a failure.

@@ -3,6 +3,8 @@
 //! No clock, process, file, network or environment: those are `effects`' and the driver's. How long things may take stands in `stages`.
 
 mod preparing;
+mod protecting;
+mod registering;
 mod running;
 mod settling;
 mod stopping;
@@ -28,23 +30,50 @@ const LISTENER: &str = "Runner.Listener";
 /// What this life consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Plan {
+    /// Before anything else.
+    pub(crate) start_delay: Duration,
+    /// Ask the platform which task this is.
+    pub(crate) find_task: bool,
     /// Wait for docker before the runner starts.
     pub(crate) docker: bool,
     /// Restore the tool cache, at most this long.
     pub(crate) restore: Option<Duration>,
     /// Save the tool cache after a job, at most this long.
     pub(crate) save: Option<Duration>,
+    /// How long `config.sh` may take, where it registers the runner.
+    pub(crate) configure: Duration,
+    /// Who can remove the registration.
+    pub(crate) removal: RemovedBy,
+    /// How long the runner may be idle.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// How long the whole life may be.
+    pub(crate) max_lifetime: Option<Duration>,
+    /// Protect the task from scale-in while a job runs.
+    pub(crate) protect: bool,
+    /// Watch for the end of the machine.
+    pub(crate) spot: bool,
     /// What a stop may take.
     pub(crate) stop: StopBudget,
     /// Signals that ask for a stop; others are ignored.
     pub(crate) stop_signals: Vec<i32>,
 }
 
+/// Who can remove a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum RemovedBy {
+    /// We, by the API.
+    Api,
+    /// We, by `config.sh remove`: there is nothing but a registration token.
+    ConfigSh,
+    /// Whoever made it.
+    Others,
+}
+
 /// Where the life stands. Data lives in the phase in which it means something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Phase {
-    /// Is everything there?
-    Checking,
+    /// Is everything there? Waiting to begin, looking, asking the platform; true = still under way.
+    Checking { delayed: bool, looking: bool, finding: bool },
     /// Cache, docker and registration, side by side; true = still under way.
     Preparing { restore: Restore, docker: bool, register: Register },
     /// The runner lives, or is about to be started again.
@@ -53,8 +82,8 @@ enum Phase {
     Draining(Drain),
     /// The runner is gone; what it left is being stopped.
     Killing,
-    /// Paying what is owed.
-    Settling { saving: bool, deregistering: bool },
+    /// Paying what is owed; true = still under way.
+    Settling { saving: bool, deregistering: bool, unprotecting: bool },
     /// Over.
     Done,
 }
@@ -76,9 +105,13 @@ enum Register {
     Going,
     /// GitHub has a request and has not answered.
     Asked,
+    /// `config.sh` lives.
+    Configuring,
+    /// `config.sh` has registered it, and what it wrote is being read.
+    Reading,
 }
 
-/// How far a stop has come while the runner lives.
+/// How far the end of the runner has come while it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Drain {
     /// GitHub is asked to remove the registration: 204 = no job can come any more, 422 = one is there.
@@ -99,6 +132,15 @@ enum JobState {
     Completed,
 }
 
+/// Who asked for the stop that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Cause {
+    /// The platform, whose time is running.
+    Signal,
+    /// Our own limit, or a notice: a signal may still follow, and is then the first one.
+    Foreseen,
+}
+
 /// The machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Lifecycle {
@@ -106,32 +148,44 @@ pub(crate) struct Lifecycle {
     phase: Phase,
     /// What must still be undone, in the order taken on.
     owed: Vec<Obligation>,
-    stopping: bool,
+    stopping: Option<Cause>,
+    /// The parts of the stop under way.
+    budget: StopBudget,
+    /// Why an idle runner is ended; the first reason counts.
+    reason: Option<Ending>,
     /// Why it ends; the first reason counts.
     ending: Option<Ending>,
     job: JobState,
     /// The Listener's own exit code, from `run.sh`'s line about it.
     listener_code: Option<u8>,
     relaunches: u8,
+    /// GitHub said to `config.sh` that the token is no good.
+    token_refused: bool,
+    /// GitHub said to `config.sh remove` that the runner has a job.
+    removal_refused: bool,
 }
 
 impl Lifecycle {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
+            phase: Phase::Checking { delayed: !plan.start_delay.is_zero(), looking: true, finding: plan.find_task },
+            budget: plan.stop,
             plan,
-            phase: Phase::Checking,
             owed: Vec::new(),
-            stopping: false,
+            stopping: None,
+            reason: None,
             ending: None,
             job: JobState::None,
             listener_code: None,
             relaunches: 0,
+            token_refused: false,
+            removal_refused: false,
         }
     }
 
     fn publish(&self) -> Action<Words> {
         let (phase, ready) = match &self.phase {
-            Phase::Checking => ("checking", false),
+            Phase::Checking { .. } => ("checking", false),
             Phase::Preparing { .. } => ("preparing", false),
             Phase::Running { listening, .. } => ("running", *listening),
             Phase::Draining(_) => ("draining", false),
@@ -152,10 +206,24 @@ impl Lifecycle {
         self.ending.get_or_insert(ending);
     }
 
+    /// How a life ends in which nothing went wrong.
+    fn as_intended(&self) -> Ending {
+        match self.job {
+            JobState::None => self.reason.unwrap_or(Ending::Withdrawn),
+            JobState::Running | JobState::Completed => Ending::JobDone,
+        }
+    }
+
+    fn owe(&mut self, obligation: Obligation) {
+        if !self.owed.contains(&obligation) {
+            self.owed.push(obligation);
+        }
+    }
+
     fn registration(&self) -> Option<Registration> {
         self.owed.iter().rev().find_map(|owed| match owed {
             Obligation::Deregister(registration) => Some(registration.clone()),
-            Obligation::SaveCache => None,
+            Obligation::SaveCache | Obligation::Unprotect => None,
         })
     }
 
@@ -166,13 +234,12 @@ impl Lifecycle {
     /// The runner is gone, or never came. What is left of the job must be dead before the cache is read: a build daemon that still
     /// writes would tear what we save.
     fn leave(&mut self) -> Actions {
-        self.end_as(Ending::Intended);
-        let grace = if self.stopping { self.plan.stop.kill } else { LEFTOVER_GRACE };
+        self.end_as(self.as_intended());
+        let grace = if self.stopping.is_some() { self.budget.kill } else { LEFTOVER_GRACE };
         let mut actions = self.stop_asking();
+        actions.extend(self.stop_watching());
+        actions.extend([self.enter(Phase::Killing), Action::Disarm(Timer::Drain), Action::Disarm(Timer::Cancel)]);
         actions.extend([
-            self.enter(Phase::Killing),
-            Action::Disarm(Timer::Drain),
-            Action::Disarm(Timer::Cancel),
             Action::Disarm(Timer::Restore),
             Action::Signal(Target::Everything, Signal::TERM),
             Action::Arm(Timer::Leftovers, grace),
@@ -180,12 +247,40 @@ impl Lifecycle {
         actions
     }
 
+    /// What is of use only while a job runs or may come. Errands are processes, and must not be taken for what the job left.
+    fn stop_watching(&self) -> Actions {
+        let mut actions = vec![Action::Disarm(Timer::Idle), Action::Disarm(Timer::Lifetime)];
+        if self.plan.spot {
+            actions.push(Action::Abandon(Job::WatchSpot));
+        }
+        if self.plan.protect {
+            actions.extend([Action::Disarm(Timer::Protection), Action::Abandon(Job::Protect(true))]);
+        }
+        actions
+    }
+
+    /// Begins one removal of `registration`.
+    fn ask(&mut self, registration: Registration) -> Action<Words> {
+        self.removal_refused = false;
+        match self.plan.removal {
+            RemovedBy::ConfigSh => Action::Spawn(Role::Unconfigure),
+            RemovedBy::Api | RemovedBy::Others => Action::Run(Job::Deregister(registration)),
+        }
+    }
+
+    /// Gives up the removal under way.
+    fn drop_ask(&self) -> Actions {
+        match (self.plan.removal, self.registration()) {
+            (RemovedBy::ConfigSh, _) => vec![Action::Signal(Target::Group(Role::Unconfigure), Signal::KILL)],
+            (_, Some(registration)) => vec![Action::Abandon(Job::Deregister(registration))],
+            (_, None) => vec![],
+        }
+    }
+
     /// A removal under way is dropped; the end of the life asks again, and "already gone" is as good an answer.
     fn stop_asking(&self) -> Actions {
-        match (&self.phase, self.registration()) {
-            (Phase::Draining(Drain::Asking), Some(registration)) => {
-                vec![Action::Disarm(Timer::Ask), Action::Abandon(Job::Deregister(registration))]
-            }
+        match self.phase {
+            Phase::Draining(Drain::Asking) => [Action::Disarm(Timer::Ask)].into_iter().chain(self.drop_ask()).collect(),
             _ => vec![],
         }
     }
@@ -202,16 +297,15 @@ impl Lifecycle {
     fn expired(&mut self, timer: Timer) -> Actions {
         match (&self.phase, timer) {
             (_, Timer::Budget) => self.out_of_time(),
+            (_, Timer::Lifetime) => self.lived_long_enough(),
+            (Phase::Checking { .. }, Timer::StartDelay) => self.begin(),
             (Phase::Preparing { .. }, Timer::Restore) => self.restore_expired(),
-            (Phase::Preparing { register: Register::Asked, .. }, Timer::Answer) => {
-                let mut actions = vec![Action::Abandon(Job::Register)];
-                actions.extend(self.prepared(Part::Register));
-                actions
-            }
+            (Phase::Preparing { .. }, Timer::Configure | Timer::Answer) => self.registering_expired(timer),
             (Phase::Running { alive: false, .. }, Timer::Relaunch) => self.start_runner(),
+            (Phase::Running { alive: true, .. }, Timer::Idle) => self.idle_too_long(),
+            (Phase::Running { .. }, Timer::Protection) => self.protect(),
             (Phase::Draining(Drain::Asking), Timer::Ask) => {
-                let mut actions: Actions =
-                    self.registration().map(|registration| Action::Abandon(Job::Deregister(registration))).into_iter().collect();
+                let mut actions = self.drop_ask();
                 actions.extend(self.asked(Removal::Failed("GitHub did not answer in time".to_owned())));
                 actions
             }
@@ -237,23 +331,19 @@ impl Lifecycle {
         match role {
             Role::Runner => match self.phase {
                 Phase::Running { .. } | Phase::Draining(_) => self.runner_ended(end),
-                Phase::Checking | Phase::Preparing { .. } | Phase::Killing | Phase::Settling { .. } | Phase::Done => vec![],
+                Phase::Checking { .. } | Phase::Preparing { .. } | Phase::Killing | Phase::Settling { .. } | Phase::Done => vec![],
             },
-            Role::Restore => {
-                let mut actions = vec![Action::Disarm(Timer::Restore)];
-                if end != ChildEnd::Code(0) && !self.stopping && self.ending.is_none() {
-                    // What could not be read now would be written without knowing what is there already.
-                    self.plan.save = None;
-                    actions.push(Action::Say(
-                        Level::Warn,
-                        "the tool cache was not restored (its lines above say why); the job runs without it, and nothing will be saved"
-                            .to_owned(),
-                    ));
-                }
-                actions.extend(self.prepared(Part::Restore));
-                actions
-            }
+            Role::Restore => self.restored(end),
+            Role::Configure => self.configured(end),
             Role::Save => self.saved(end),
+            Role::Unconfigure => {
+                let removal = match end {
+                    ChildEnd::Code(0) => Removal::Gone,
+                    _ if self.removal_refused => Removal::Busy,
+                    _ => Removal::Failed(format!("config.sh remove: {end}; its lines above say why")),
+                };
+                self.asked(removal)
+            }
         }
     }
 
@@ -265,7 +355,7 @@ impl Lifecycle {
                 actions.extend(self.leave());
                 actions
             }
-            Role::Restore | Role::Save => {
+            Role::Restore | Role::Configure | Role::Save | Role::Unconfigure => {
                 let mut actions = vec![Action::Say(Level::Warn, error.to_string())];
                 actions.extend(self.child_ended(role, ChildEnd::Code(error.exit_code())));
                 actions
@@ -277,8 +367,7 @@ impl Lifecycle {
 impl Machine<Words> for Lifecycle {
     fn on(&mut self, event: Event<Words>) -> Actions {
         match event {
-            Event::Started if self.stopping => self.leave(),
-            Event::Started => vec![self.publish(), Action::Run(Job::Check)],
+            Event::Started => self.started(),
             Event::Signal(signal) => self.signal(signal),
             Event::ChildEnded(role, end) => self.child_ended(role, end),
             Event::SpawnFailed(role, error) => self.not_started(role, &error),

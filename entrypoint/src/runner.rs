@@ -8,11 +8,11 @@ use std::{
 };
 
 use nix::unistd::{Uid, User};
-use settings::Secret;
 use supervise::{Identity, Output, Program};
 
 use crate::{
     config::{Runner, RunnerCommand},
+    github::{Blob, SecretText},
     words::Note,
 };
 
@@ -20,11 +20,35 @@ use crate::{
 /// argument: a command line can be read by every process of the container.
 const JIT_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_JITCONFIG";
 
+/// The same for `config.sh`.
+const TOKEN_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_TOKEN";
+
+const CONFIG_SH: &str = "config.sh";
 const LISTENER: &str = "bin/Runner.Listener";
 const RUN_SH: &str = "run.sh";
 
-/// The runner's program, with an environment made from nothing.
-pub(crate) fn program(runner: &Runner, jit_config: &Secret, identity: Option<&User>, docker_group: Option<u32>) -> Program {
+/// What makes a runner of a program: never an argument, a command line can be read by every process of the container.
+#[derive(Debug, Clone)]
+pub(crate) enum Start {
+    /// All that it needs to know.
+    Jit(Blob),
+    /// A token with which `config.sh` registers a runner of this name, and can remove it.
+    Token { name: String, token: SecretText },
+}
+
+/// Which of the runner's programs.
+#[derive(Debug)]
+pub(crate) enum Which<'a> {
+    /// The Listener, or `run.sh` around it.
+    Run(Option<&'a Start>),
+    /// `config.sh`
+    Configure { arguments: Vec<OsString>, token: &'a str },
+    /// `config.sh remove`
+    Unconfigure { token: &'a str },
+}
+
+/// A program of the runner's, with an environment made from nothing.
+pub(crate) fn program(runner: &Runner, which: Which<'_>, identity: Option<&User>, docker_group: Option<u32>) -> Program {
     let mut environment: BTreeMap<OsString, OsString> = runner.environment.iter().cloned().collect();
     environment.entry("PATH".into()).or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
     let (home, name) = identity.map_or_else(|| own_home(&runner.home), |user| (user.dir.clone(), user.name.clone()));
@@ -36,16 +60,31 @@ pub(crate) fn program(runner: &Runner, jit_config: &Secret, identity: Option<&Us
         ("AGENT_TOOLSDIRECTORY", runner.tool_cache.clone().into_os_string()),
         // Otherwise "your version is too old" looks like any other error (actions/runner `Constants.cs`).
         ("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE", "1".into()),
-        (JIT_VARIABLE, jit_config.expose().into()),
     ] {
         environment.insert(name.into(), value);
     }
     if runner.user.is_none() && Uid::effective().is_root() {
         environment.insert("RUNNER_ALLOW_RUNASROOT".into(), "1".into());
     }
-    let (file, arguments) = match found(runner) {
-        Some(Found::RunSh) => (runner.home.join(RUN_SH), vec![]),
-        _ => (runner.home.join(LISTENER), vec!["run".into()]),
+    let in_home = |file: &str| runner.home.join(file);
+    let (file, arguments, source) = match which {
+        Which::Run(start) => {
+            if let Some(Start::Jit(blob)) = start {
+                environment.insert(JIT_VARIABLE.into(), blob.reveal().into());
+            }
+            match found(runner) {
+                Some(Found::RunSh) => (in_home(RUN_SH), vec![], "runner"),
+                _ => (in_home(LISTENER), vec!["run".into()], "runner"),
+            }
+        }
+        Which::Configure { arguments, token } => {
+            environment.insert(TOKEN_VARIABLE.into(), token.into());
+            (in_home(CONFIG_SH), arguments, "config.sh")
+        }
+        Which::Unconfigure { token } => {
+            environment.insert(TOKEN_VARIABLE.into(), token.into());
+            (in_home(CONFIG_SH), vec!["remove".into(), "--unattended".into()], "config.sh")
+        }
     };
     Program {
         file: file.into_os_string(),
@@ -53,8 +92,23 @@ pub(crate) fn program(runner: &Runner, jit_config: &Secret, identity: Option<&Us
         environment: Some(environment),
         directory: Some(runner.home.clone()),
         identity: identity.map(|user| identity_of(user, docker_group)),
-        output: Output::Lines("runner"),
+        output: Output::Lines(source),
     }
+}
+
+/// What `config.sh` wrote about the runner it registered: its number and its name (actions/runner `ConfigurationStore.cs`).
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn registration(home: &Path) -> Result<(u64, String), String> {
+    let path = home.join(".runner");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    // .NET writes a byte order mark.
+    let settings: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| format!("{} is not what config.sh writes: {error}", path.display()))?;
+    let id = settings["agentId"].as_u64().or_else(|| settings["AgentId"].as_u64());
+    let name = settings["agentName"].as_str().or_else(|| settings["AgentName"].as_str());
+    id.zip(name).map(|(id, name)| (id, name.to_owned())).ok_or_else(|| format!("{} does not say which runner it is", path.display()))
 }
 
 /// The user's own groups are not asked for: the image decides them by name, the socket's owner decides by number, and only the number
@@ -83,10 +137,8 @@ pub(crate) enum Found {
 
 /// The program that the settings ask for, if it is there.
 pub(crate) fn found(runner: &Runner) -> Option<Found> {
-    let executable =
-        |name: &str| runner.home.join(name).metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    let listener = || executable(LISTENER).then_some(Found::Listener);
-    let run_sh = || executable(RUN_SH).then_some(Found::RunSh);
+    let listener = || executable(&runner.home.join(LISTENER)).then_some(Found::Listener);
+    let run_sh = || executable(&runner.home.join(RUN_SH)).then_some(Found::RunSh);
     match runner.command {
         RunnerCommand::Auto => listener().or_else(run_sh),
         RunnerCommand::Listener => listener(),
@@ -94,10 +146,17 @@ pub(crate) fn found(runner: &Runner) -> Option<Found> {
     }
 }
 
+fn executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
 /// Everything that would keep the runner from starting, as `setting: what` with a hint on the next line.
-pub(crate) fn problems(runner: &Runner) -> Vec<String> {
+pub(crate) fn problems(runner: &Runner, classic: bool) -> Vec<String> {
     let mut problems = Vec::new();
     let home = runner.home.display();
+    if classic && !executable(&runner.home.join(CONFIG_SH)) {
+        problems.push(format!("RUNNER_HOME: {home} has no config.sh that can be executed, and RUNNER_TOKEN needs it\nhint: unpack the actions/runner release there, or register with ACCESS_TOKEN or an App"));
+    }
     if found(runner).is_none() {
         let wanted = match runner.command {
             RunnerCommand::Auto => "neither bin/Runner.Listener nor run.sh",
@@ -154,6 +213,15 @@ pub(crate) fn note(line: &str) -> Option<Note> {
         }
     }
     helper_line(line).map(Note::ListenerEnded)
+}
+
+/// What a line of `config.sh` means (actions/runner `ConfigurationManager.cs`, `RunnerService.cs`).
+pub(crate) fn note_of_config(line: &str) -> Option<Note> {
+    let refused = ["Http response code: NotFound", "Http response code: Unauthorized", "Http response code: Forbidden"];
+    if refused.iter().any(|words| line.contains(words)) {
+        return Some(Note::TokenRefused);
+    }
+    line.contains("is currently running a job and cannot be deleted").then_some(Note::RemovalRefused)
 }
 
 /// The lines with which `run-helper.sh` tells how its Listener ended (actions/runner `run-helper.sh.template`).
@@ -221,7 +289,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let auto = runner(home.path(), RunnerCommand::Auto);
         assert_eq!(found(&auto), None);
-        assert!(problems(&auto)[0].contains("neither bin/Runner.Listener nor run.sh"));
+        assert!(problems(&auto, false)[0].contains("neither bin/Runner.Listener nor run.sh"));
         executable(&home.path().join(RUN_SH));
         assert_eq!(found(&auto), Some(Found::RunSh));
         executable(&home.path().join(LISTENER));
@@ -233,10 +301,46 @@ mod tests {
     fn the_registration_reaches_the_runner_by_its_environment_alone() {
         let home = tempfile::tempdir().unwrap();
         executable(&home.path().join(LISTENER));
-        let program = program(&runner(home.path(), RunnerCommand::Auto), &Secret::new("blob"), None, None);
-        assert_eq!(program.arguments, ["run"]);
-        let environment = program.environment.unwrap();
+        let runner = runner(home.path(), RunnerCommand::Auto);
+        let start = Start::Jit(Blob::new("blob"));
+        let run = program(&runner, Which::Run(Some(&start)), None, None);
+        assert_eq!(run.arguments, ["run"]);
+        let environment = run.environment.unwrap();
         assert_eq!(environment[&OsString::from(JIT_VARIABLE)], "blob");
         assert_eq!(environment[&OsString::from("RUNNER_TOOL_CACHE")], environment[&OsString::from("AGENT_TOOLSDIRECTORY")]);
+
+        let remove = program(&runner, Which::Unconfigure { token: "AAAA" }, None, None);
+        assert_eq!(remove.arguments, ["remove", "--unattended"]);
+        assert_eq!(remove.environment.unwrap()[&OsString::from(TOKEN_VARIABLE)], "AAAA");
+        let token = Start::Token { name: "r".into(), token: SecretText::new("AAAA") };
+        let run = program(&runner, Which::Run(Some(&token)), None, None);
+        assert!(!run.environment.unwrap().values().any(|value| value == "AAAA"), "the registered runner needs no token any more");
+    }
+
+    #[test]
+    fn what_config_sh_wrote_names_the_runner_with_and_without_a_byte_order_mark() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(registration(home.path()).unwrap_err().contains("cannot be read"));
+        for (text, expected) in [
+            ("\u{feff}{\"agentId\": 42, \"agentName\": \"r\"}", Some((42, "r".to_owned()))),
+            ("{\"AgentId\": 7, \"AgentName\": \"s\"}", Some((7, "s".to_owned()))),
+            ("{\"agentName\": \"r\"}", None),
+            ("{", None),
+        ] {
+            std::fs::write(home.path().join(".runner"), text).unwrap();
+            assert_eq!(registration(home.path()).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_refusals_of_config_sh_are_understood() {
+        for (line, expected) in [
+            ("Http response code: NotFound from 'POST https://api.github.com/actions/runner-registration'", Some(Note::TokenRefused)),
+            ("Http response code: Unauthorized from 'POST https://api.github.com/actions/runner-registration'", Some(Note::TokenRefused)),
+            ("Bad request - Runner \"r\" is currently running a job and cannot be deleted.", Some(Note::RemovalRefused)),
+            ("√ Runner successfully added", None),
+        ] {
+            assert_eq!(note_of_config(line), expected, "{line}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What the runner may still do after its job before what it left is killed, when no stop presses.
 pub(crate) const LEFTOVER_GRACE: Duration = Duration::from_secs(5);
 
@@ -18,8 +20,25 @@ pub(crate) const BUSY_RETRY: Duration = Duration::from_secs(2);
 /// for ever when the reason stays.
 pub(crate) const RELAUNCHES: u8 = 5;
 
-/// Before the runner is started again after an error it calls retryable: `run-helper.sh` waits as long.
-pub(crate) const RELAUNCH_PAUSE: Duration = Duration::from_secs(5);
+/// Before the runner is started again after an error it calls retryable: `run-helper.sh` waits as long, and never longer.
+pub(crate) fn relaunch_pause(relaunches: u8) -> Duration {
+    Duration::from_secs(5) * 2_u32.saturating_pow(u32::from(relaunches).saturating_sub(1)).min(12)
+}
+
+/// How long a protection from scale-in holds, in minutes; the platform's own default, long enough to miss one renewal.
+pub(crate) const PROTECTION_MINUTES: u32 = 120;
+
+/// When the protection is asked for once more: half of the time it holds.
+pub(crate) const PROTECTION_RENEWAL: Duration = Duration::from_secs(3600);
+
+/// When it is asked for once more after it failed.
+pub(crate) const PROTECTION_RETRY: Duration = Duration::from_secs(30);
+
+/// For the end of the protection: the agent itself gives ECS 4 s to answer.
+pub(crate) const UNPROTECT: Duration = Duration::from_secs(6);
+
+/// Kept back from what a Spot notice leaves, for the machine's own end.
+pub(crate) const SPOT_RESERVE: Duration = Duration::from_secs(5);
 
 /// The parts of the platform's grace, from the first stop signal to its SIGKILL.
 ///
@@ -59,10 +78,20 @@ impl StopBudget {
 }
 
 /// Why a life ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Ending {
-    /// A job ran, or none was to run: drained while idle, or the server withdrew the registration.
-    Intended,
+    /// A job ran, whatever its result.
+    JobDone,
+    /// The runner was idle when it was asked to stop.
+    Stopped,
+    /// No job came in time.
+    IdleTimeout,
+    /// The life was as long as it may be, and no job was cut.
+    MaxLifetime,
+    /// The machine is taken away, and no job was cut.
+    SpotNotice,
+    /// The service took the registration of the idle runner back.
+    Withdrawn,
     /// GitHub refuses this version of the runner.
     VersionRefused,
     /// Something needed is not there: docker, or the runner itself gave up.
@@ -71,6 +100,8 @@ pub(crate) enum Ending {
     Bug,
     /// GitHub cannot be reached or limits us for longer than the budget.
     GitHubUnreachable,
+    /// Without a job the registration was all there was to this life, and it could not be removed.
+    LeftRegistered,
     /// The credentials are refused or may not register a runner.
     CredentialsRefused,
     /// The configuration is wrong in a way that only running it shows.
@@ -80,24 +111,66 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
+    /// All of them, in the order of their codes.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::JobDone,
+        Self::Stopped,
+        Self::IdleTimeout,
+        Self::MaxLifetime,
+        Self::SpotNotice,
+        Self::Withdrawn,
+        Self::VersionRefused,
+        Self::Unavailable,
+        Self::Bug,
+        Self::GitHubUnreachable,
+        Self::LeftRegistered,
+        Self::CredentialsRefused,
+        Self::Configuration,
+        Self::JobCut,
+    ];
+
     /// The exit code, as `--help` and the reference document it.
     pub(crate) fn code(self) -> u8 {
         match self {
-            Self::Intended => 0,
+            Self::JobDone | Self::Stopped | Self::IdleTimeout | Self::MaxLifetime | Self::SpotNotice | Self::Withdrawn => 0,
             Self::VersionRefused => 7,
             Self::Unavailable => 69,
             Self::Bug => 70,
-            Self::GitHubUnreachable => 75,
+            Self::GitHubUnreachable | Self::LeftRegistered => 75,
             Self::CredentialsRefused => 77,
             Self::Configuration => 78,
             Self::JobCut => 143,
+        }
+    }
+
+    /// One word for the last record, finer than the code.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::JobDone => "job_done",
+            Self::Stopped => "stopped_idle",
+            Self::IdleTimeout => "idle_timeout",
+            Self::MaxLifetime => "max_lifetime",
+            Self::SpotNotice => "spot_notice",
+            Self::Withdrawn => "registration_withdrawn",
+            Self::VersionRefused => "version_refused",
+            Self::Unavailable => "unavailable",
+            Self::Bug => "bug",
+            Self::GitHubUnreachable => "github_unreachable",
+            Self::LeftRegistered => "left_registered",
+            Self::CredentialsRefused => "credentials_refused",
+            Self::Configuration => "configuration",
+            Self::JobCut => "job_cut",
         }
     }
 }
 
 /// Every exit code with its meaning, for `--help` and the reference.
 pub(crate) const EXIT_CODES: &[(u8, &str)] = &[
-    (0, "the life went as intended: a job ran (whatever its result), the idle runner was stopped, or the server withdrew the registration"),
+    (
+        0,
+        "the life went as intended; the last record's `reason` says how: job_done (whatever its result), stopped_idle, idle_timeout, \
+         max_lifetime, spot_notice, registration_withdrawn",
+    ),
     (7, "GitHub refuses this version of the runner: rebuild the image with a newer one"),
     (64, "usage: the command line is not understood"),
     (69, "something needed is unavailable: docker was not ready in time, or the runner gave up"),
@@ -110,6 +183,8 @@ pub(crate) const EXIT_CODES: &[(u8, &str)] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -133,18 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn every_ending_has_a_documented_code() {
-        for ending in [
-            Ending::Intended,
-            Ending::VersionRefused,
-            Ending::Unavailable,
-            Ending::Bug,
-            Ending::GitHubUnreachable,
-            Ending::CredentialsRefused,
-            Ending::Configuration,
-            Ending::JobCut,
-        ] {
+    fn every_ending_has_a_documented_code_and_a_reason_of_its_own() {
+        for ending in Ending::ALL {
             assert!(EXIT_CODES.iter().any(|&(code, _)| code == ending.code()), "{ending:?}");
+            let documented = EXIT_CODES.iter().any(|(code, text)| *code == 0 && text.contains(ending.reason()));
+            assert_eq!(documented, ending.code() == 0, "{ending:?}");
         }
+        assert_eq!(Ending::ALL.map(Ending::reason).into_iter().collect::<BTreeSet<_>>().len(), Ending::ALL.len());
+    }
+
+    #[test]
+    fn the_pause_before_another_start_grows_to_a_minute() {
+        assert_eq!([1, 2, 3, 4, 5, 200].map(|turn| relaunch_pause(turn).as_secs()), [5, 10, 20, 40, 60, 60]);
     }
 }

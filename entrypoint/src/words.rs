@@ -1,7 +1,8 @@
 //! The vocabulary of a runner's life. Data only.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use supervise::Vocabulary;
 
 use crate::stages::Ending;
@@ -23,10 +24,14 @@ impl Vocabulary for Words {
 pub(crate) enum Role {
     /// Brings the tool cache from shared storage.
     Restore,
+    /// `config.sh`, which registers the runner with a token.
+    Configure,
     /// The Listener, or `run.sh` around it.
     Runner,
     /// Brings new versions of the tool cache to shared storage.
     Save,
+    /// `config.sh remove`, for a registration that nothing but its token can remove.
+    Unconfigure,
 }
 
 /// Work beside the loop.
@@ -34,14 +39,22 @@ pub(crate) enum Role {
 pub(crate) enum Job {
     /// Is everything there that the settings name?
     Check,
+    /// Which task of the platform is this?
+    FindTask,
     /// Until docker answers.
     WaitForDocker,
-    /// Until GitHub has given a registration.
+    /// Until GitHub has given a registration, or what `config.sh` needs for one.
     Register,
+    /// What `config.sh` has written about the runner it registered.
+    ReadRegistration,
     /// One removal of a registration.
     Deregister(Registration),
     /// Until the runner's update of itself is in place.
     AwaitUpdate,
+    /// Protect the task from scale-in, or no longer.
+    Protect(bool),
+    /// Until the machine is to be taken away.
+    WatchSpot,
 }
 
 /// A registration, or the possibility of one.
@@ -58,6 +71,14 @@ pub(crate) enum Registration {
     },
 }
 
+impl Registration {
+    fn name(&self) -> &str {
+        match self {
+            Self::MayExist(name) | Self::Runner { name, .. } => name,
+        }
+    }
+}
+
 /// What must be undone before the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Obligation {
@@ -65,23 +86,30 @@ pub(crate) enum Obligation {
     Deregister(Registration),
     /// Save what the job added to the tool cache.
     SaveCache,
+    /// Let the platform take the task away again.
+    Unprotect,
 }
 
 impl fmt::Display for Obligation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Deregister(Registration::MayExist(name)) => write!(f, "deregister runner {name}, if it exists"),
+            Self::Deregister(registration @ Registration::MayExist(_)) => {
+                write!(f, "deregister runner {}, if it exists", registration.name())
+            }
             Self::Deregister(Registration::Runner { id, name }) => write!(f, "deregister runner {name} (id {id})"),
             Self::SaveCache => f.write_str("save the tool cache"),
+            Self::Unprotect => f.write_str("end the task's protection from scale-in"),
         }
     }
 }
 
 /// What a job came back with, or told underway.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     /// All is there, or all that is wrong.
     Checked(Result<(), String>),
+    /// The task, as the platform calls it.
+    Task(Result<Task, String>),
     /// Docker answers, or why it will not.
     Docker(Result<(), String>),
     /// A registration with this name is about to be asked for: from now on it may exist.
@@ -90,10 +118,12 @@ pub(crate) enum Outcome {
     Absent(String),
     /// The request failed; another follows after a while. What the failed one made may still appear.
     Waiting(String),
+    /// `config.sh` can register a runner of this name.
+    Permitted(String),
     /// It exists.
     Registered {
-        /// GitHub's number for it.
-        id: u64,
+        /// GitHub's number for it; `None` where it is somebody else's to remove.
+        id: Option<u64>,
         /// Its name.
         name: String,
     },
@@ -108,10 +138,23 @@ pub(crate) enum Outcome {
     Updated,
     /// How the removal of a registration went.
     Deregistered(Removal),
+    /// How the protection of the task went.
+    Protected(Protection),
+    /// The machine is to be taken away, or nobody can say so.
+    Spot(SpotNotice),
+}
+
+/// A task of the platform, by the names that its people look for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// The cluster.
+    pub(crate) cluster: String,
+    /// The task's own id.
+    pub(crate) id: String,
 }
 
 /// GitHub's answer to a removal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Removal {
     /// It is gone: removed now (204) or before (404).
     Gone,
@@ -121,15 +164,45 @@ pub(crate) enum Removal {
     Failed(String),
 }
 
+/// The platform's answer to a wish for protection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Protection {
+    /// As wished.
+    Done,
+    /// Never for this task: it belongs to no service, or has no right to ask.
+    NotForThisTask(String),
+    /// Not this time.
+    Failed(String),
+}
+
+/// What the machine's own platform announces.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum SpotNotice {
+    /// It is taken away after this time.
+    Ends(Duration),
+    /// It cannot be asked.
+    Unreachable(String),
+}
+
 /// A deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
+    /// Until anything is begun at all.
+    StartDelay,
     /// For the restore of the cache.
     Restore,
+    /// For `config.sh`.
+    Configure,
     /// For the answer to a registration that is no longer wanted.
     Answer,
     /// Until the runner is started again.
     Relaunch,
+    /// For a job to come.
+    Idle,
+    /// For the whole life.
+    Lifetime,
+    /// Until the protection of the task is asked for once more.
+    Protection,
     /// For the removal of an idle runner's registration.
     Ask,
     /// For the running job to end.
@@ -146,6 +219,8 @@ pub(crate) enum Timer {
     Deregister,
     /// Until the removal is tried again.
     Retry,
+    /// For the end of the protection.
+    Unprotect,
     /// For the whole stop.
     Budget,
 }
@@ -164,6 +239,12 @@ pub(crate) enum Note {
         /// `Succeeded`, `Failed`, `Canceled`.
         result: String,
     },
+    /// The service has no such runner any more.
+    Withdrawn,
     /// `run.sh` says with which code its Listener ended; its own code is always 0.
     ListenerEnded(u8),
+    /// GitHub refuses the token that `config.sh` was given.
+    TokenRefused,
+    /// GitHub does not remove the runner: it has a job.
+    RemovalRefused,
 }

@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use crate::{Program, Vocabulary};
 
@@ -22,8 +23,8 @@ pub enum Work<V: Vocabulary> {
 pub struct Errand {
     /// The process; its output is read whatever [`Program::output`] says.
     pub program: Program,
-    /// All of its standard input, at most 1 MiB.
-    pub order: Vec<u8>,
+    /// All of its standard input, at most 1 MiB; wiped when it is on its way.
+    pub order: Zeroizing<Vec<u8>>,
     /// Under which name its standard error is logged.
     pub name: &'static str,
 }

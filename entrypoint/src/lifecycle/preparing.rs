@@ -1,9 +1,12 @@
-//! Before the runner: cache, docker and registration, side by side.
+//! Before the runner: the check, then cache, docker and registration, side by side.
 
-use supervise::{Action, Level, Signal, Target};
+use supervise::{Action, ChildEnd, Level, Signal, Target};
 
-use super::{Actions, Job, Lifecycle, Obligation, Outcome, Phase, Register, Registration, Restore, Role, Timer};
-use crate::stages::{AFTER_KILL, Ending};
+use super::{Actions, Job, Lifecycle, Outcome, Phase, Register, Restore, Role, Timer};
+use crate::{
+    stages::{AFTER_KILL, Ending},
+    words::{SpotNotice, Task},
+};
 
 /// What is prepared.
 #[derive(Debug, Clone, Copy)]
@@ -14,14 +17,57 @@ pub(super) enum Part {
 }
 
 impl Lifecycle {
+    pub(super) fn started(&mut self) -> Actions {
+        if self.stopping.is_some() {
+            return self.leave();
+        }
+        let mut actions = vec![self.publish()];
+        actions.extend(self.plan.max_lifetime.map(|most| Action::Arm(Timer::Lifetime, most)));
+        match self.phase {
+            Phase::Checking { delayed: true, .. } => actions.push(Action::Arm(Timer::StartDelay, self.plan.start_delay)),
+            _ => actions.extend(self.begin()),
+        }
+        actions
+    }
+
+    pub(super) fn begin(&mut self) -> Actions {
+        let Phase::Checking { delayed, finding, .. } = &mut self.phase else { return vec![] };
+        *delayed = false;
+        let mut actions = vec![Action::Run(Job::Check)];
+        actions.extend(finding.then_some(Action::Run(Job::FindTask)));
+        actions
+    }
+
     fn checked(&mut self, checked: Result<(), String>) -> Actions {
-        match (checked, self.stopping) {
-            (Err(problems), _) => {
-                self.end_as(Ending::Configuration);
-                vec![Action::Say(Level::Error, problems), self.enter(Phase::Done), Action::Exit(Ending::Configuration.code())]
-            }
-            (Ok(()), true) => self.leave(),
-            (Ok(()), false) => self.prepare(),
+        if let Err(problems) = checked {
+            self.end_as(Ending::Configuration);
+            let mut actions = vec![Action::Say(Level::Error, problems)];
+            actions.extend(self.finish());
+            return actions;
+        }
+        if let Phase::Checking { looking, .. } = &mut self.phase {
+            *looking = false;
+        }
+        self.go_on_if_checked()
+    }
+
+    fn found(&mut self, task: Result<Task, String>) -> Actions {
+        let mut actions = match task {
+            Ok(Task { cluster, id }) => vec![Action::Label("cluster", cluster), Action::Label("task", id)],
+            Err(why) => vec![Action::Say(Level::Warn, why)],
+        };
+        if let Phase::Checking { finding, .. } = &mut self.phase {
+            *finding = false;
+        }
+        actions.extend(self.go_on_if_checked());
+        actions
+    }
+
+    pub(super) fn go_on_if_checked(&mut self) -> Actions {
+        match (&self.phase, self.stopping) {
+            (Phase::Checking { delayed: false, looking: false, finding: false }, None) => self.prepare(),
+            (Phase::Checking { delayed: false, looking: false, finding: false }, Some(_)) => self.leave(),
+            _ => vec![],
         }
     }
 
@@ -34,6 +80,9 @@ impl Lifecycle {
         }
         if let Some(budget) = self.plan.restore {
             actions.extend([Action::Spawn(Role::Restore), Action::Arm(Timer::Restore, budget)]);
+        }
+        if self.plan.spot {
+            actions.push(Action::Run(Job::WatchSpot));
         }
         actions
     }
@@ -53,18 +102,19 @@ impl Lifecycle {
     /// With all parts over the runner can start or, when the life is already ending, end.
     fn go_on(&mut self) -> Actions {
         match self.phase {
-            Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over }
-                if self.stopping || self.ending.is_some() =>
-            {
-                self.leave()
-            }
+            Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over } if self.is_unwanted() => self.leave(),
             Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over } => self.start_runner(),
             _ => vec![],
         }
     }
 
+    /// Nobody needs the runner any more that is being prepared.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.stopping.is_some() || self.ending.is_some()
+    }
+
     /// A part failed in a way that ends the life.
-    fn give_up(&mut self, part: Part, ending: Ending, why: String) -> Actions {
+    pub(super) fn give_up(&mut self, part: Part, ending: Ending, why: String) -> Actions {
         self.end_as(ending);
         if let Phase::Preparing { docker, register, .. } = &mut self.phase {
             match part {
@@ -81,6 +131,7 @@ impl Lifecycle {
     /// Gives up what is being prepared. A registration whose request is on its way is waited for: what GitHub does after we have
     /// looked would stay for ever.
     pub(super) fn stop_preparing(&mut self) -> Actions {
+        let settle = self.budget.settle;
         let Phase::Preparing { restore, docker, register } = &mut self.phase else { return vec![] };
         let mut actions = Vec::new();
         if *restore == Restore::Going {
@@ -92,7 +143,7 @@ impl Lifecycle {
         }
         match register {
             Register::Over => {}
-            Register::Asked => actions.push(Action::Tighten(Timer::Answer, self.plan.stop.settle)),
+            Register::Asked | Register::Configuring | Register::Reading => actions.push(Action::Tighten(Timer::Answer, settle)),
             Register::Going => {
                 *register = Register::Over;
                 actions.push(Action::Abandon(Job::Register));
@@ -105,66 +156,29 @@ impl Lifecycle {
     /// An outcome means something only in the phase that asked for it.
     pub(super) fn told(&mut self, outcome: Outcome) -> Actions {
         match (&self.phase, outcome) {
-            (Phase::Checking, Outcome::Checked(checked)) => self.checked(checked),
+            (Phase::Checking { .. }, Outcome::Checked(checked)) => self.checked(checked),
+            (Phase::Checking { .. }, Outcome::Task(task)) => self.found(task),
             (Phase::Preparing { .. }, Outcome::Docker(Ok(()))) => self.prepared(Part::Docker),
             (Phase::Preparing { .. }, Outcome::Docker(Err(why))) => self.give_up(Part::Docker, Ending::Unavailable, why),
-            (Phase::Preparing { .. }, outcome) => self.told_of_registration(outcome),
             (Phase::Running { alive: false, .. }, Outcome::Updated) => self.start_runner(),
             (_, Outcome::Deregistered(removal)) => self.asked(removal),
+            (_, Outcome::Protected(answer)) => self.protected(answer),
+            (_, Outcome::Spot(SpotNotice::Ends(left))) => self.machine_ends(left),
+            (_, Outcome::Spot(SpotNotice::Unreachable(why))) => vec![Action::Say(Level::Warn, why)],
+            (Phase::Preparing { .. }, outcome) => self.told_of_registration(outcome),
             _ => vec![],
         }
     }
 
-    fn told_of_registration(&mut self, outcome: Outcome) -> Actions {
-        match outcome {
-            Outcome::MayExist(name) => {
-                self.registering(Register::Asked);
-                self.owed.push(Obligation::Deregister(Registration::MayExist(name)));
-                vec![self.publish()]
-            }
-            Outcome::Absent(name) => {
-                self.paid(&Registration::MayExist(name));
-                self.registering(Register::Going);
-                let mut actions = vec![self.publish()];
-                actions.extend(self.unless_wanted());
-                actions
-            }
-            Outcome::Waiting(why) => {
-                self.registering(Register::Going);
-                let mut actions = vec![Action::Say(Level::Warn, why)];
-                actions.extend(self.unless_wanted());
-                actions
-            }
-            Outcome::Registered { id, name } => {
-                self.paid(&Registration::MayExist(name.clone()));
-                self.owed.push(Obligation::Deregister(Registration::Runner { id, name: name.clone() }));
-                let said = Action::Say(Level::Info, format!("registered runner {name} (id {id})"));
-                let mut actions = vec![said, self.publish(), Action::Disarm(Timer::Answer)];
-                actions.extend(self.prepared(Part::Register));
-                actions
-            }
-            Outcome::RegisterFailed { ending, why } => {
-                let mut actions = vec![Action::Disarm(Timer::Answer)];
-                actions.extend(self.give_up(Part::Register, ending, why));
-                actions
-            }
-            Outcome::Checked(_) | Outcome::Docker(_) | Outcome::Updated | Outcome::Deregistered(_) => vec![],
+    pub(super) fn restored(&mut self, end: ChildEnd) -> Actions {
+        let mut actions = vec![Action::Disarm(Timer::Restore)];
+        if end != ChildEnd::Code(0) && !self.is_unwanted() {
+            // What could not be read now would be written without knowing what is there already.
+            self.plan.save = None;
+            let what = "the tool cache was not restored (its lines above say why); the job runs without it, and nothing will be saved";
+            actions.push(Action::Say(Level::Warn, what.to_owned()));
         }
-    }
-
-    fn registering(&mut self, now: Register) {
-        if let Phase::Preparing { register, .. } = &mut self.phase {
-            *register = now;
-        }
-    }
-
-    /// With no request on its way a registration that nobody wants any more can be given up.
-    fn unless_wanted(&mut self) -> Actions {
-        if !self.stopping && self.ending.is_none() {
-            return vec![];
-        }
-        let mut actions = vec![Action::Disarm(Timer::Answer)];
-        actions.extend(self.stop_preparing());
+        actions.extend(self.prepared(Part::Restore));
         actions
     }
 

@@ -3,22 +3,45 @@
 use supervise::{Action, ChildEnd, Level, Signal, Target};
 
 use super::{Actions, Job, JobState, Lifecycle, Obligation, Phase, Removal, Role, Timer};
-use crate::stages::{AFTER_KILL, BUSY_RETRY, DEREGISTER, Ending};
+use crate::{
+    stages::{AFTER_KILL, BUSY_RETRY, DEREGISTER, Ending, UNPROTECT},
+    words::Protection,
+};
 
 impl Lifecycle {
     /// Nothing of the job lives any more.
     pub(super) fn settle(&mut self) -> Actions {
         let save = self.plan.save.filter(|_| self.owed.contains(&Obligation::SaveCache));
         let registration = self.registration();
-        let phase = Phase::Settling { saving: save.is_some(), deregistering: registration.is_some() };
+        let unprotecting = self.owed.contains(&Obligation::Unprotect);
+        let phase = Phase::Settling { saving: save.is_some(), deregistering: registration.is_some(), unprotecting };
         let mut actions = vec![Action::Disarm(Timer::Leftovers), Action::Disarm(Timer::AfterKill), self.enter(phase)];
-        let limit = |budget| if self.stopping { self.plan.stop.settle.min(budget) } else { budget };
+        let stop = self.stopping.map(|_| self.budget.settle);
+        let limit = |budget: std::time::Duration| stop.map_or(budget, |stop| stop.min(budget));
         if let Some(budget) = save {
             actions.extend([Action::Arm(Timer::Save, limit(budget)), Action::Spawn(Role::Save)]);
         }
         if let Some(registration) = registration {
-            actions.extend([Action::Arm(Timer::Deregister, limit(DEREGISTER)), Action::Run(Job::Deregister(registration))]);
+            actions.extend([Action::Arm(Timer::Deregister, limit(DEREGISTER)), self.ask(registration)]);
         }
+        if unprotecting {
+            actions.extend([Action::Arm(Timer::Unprotect, limit(UNPROTECT)), Action::Run(Job::Protect(false))]);
+        }
+        actions.extend(self.finish_if_settled());
+        actions
+    }
+
+    /// Whatever the answer was: the protection ends by itself at the latest when the task does.
+    pub(super) fn unprotected(&mut self, answer: Protection) -> Actions {
+        if let Phase::Settling { unprotecting, .. } = &mut self.phase {
+            *unprotecting = false;
+        }
+        self.owed.retain(|owed| *owed != Obligation::Unprotect);
+        let mut actions = vec![Action::Disarm(Timer::Unprotect)];
+        if let Protection::Failed(why) = answer {
+            actions.push(Action::Say(Level::Warn, format!("the task's protection from scale-in could not be ended: {why}")));
+        }
+        actions.push(self.publish());
         actions.extend(self.finish_if_settled());
         actions
     }
@@ -46,7 +69,10 @@ impl Lifecycle {
                 let mut actions = vec![Action::Say(Level::Info, "registration removed".to_owned())];
                 match self.registration() {
                     // A request that failed before the one that succeeded may have made one too.
-                    Some(next) => actions.extend([self.publish(), Action::Run(Job::Deregister(next))]),
+                    Some(next) => {
+                        let ask = self.ask(next);
+                        actions.extend([self.publish(), ask]);
+                    }
                     None => {
                         if let Phase::Settling { deregistering, .. } = &mut self.phase {
                             *deregistering = false;
@@ -68,7 +94,7 @@ impl Lifecycle {
     }
 
     pub(super) fn settling_expired(&mut self, timer: Timer) -> Actions {
-        let Phase::Settling { saving, deregistering } = &mut self.phase else { return vec![] };
+        let Phase::Settling { saving, deregistering, unprotecting } = &mut self.phase else { return vec![] };
         match timer {
             Timer::Save if *saving => vec![
                 Action::Say(Level::Warn, "the tool cache was not saved in time; what was published is whole".to_owned()),
@@ -81,12 +107,16 @@ impl Lifecycle {
                 self.finish_if_settled()
             }
             Timer::Retry if *deregistering => {
-                self.registration().map(|registration| Action::Run(Job::Deregister(registration))).into_iter().collect()
+                self.registration().map(|registration| self.ask(registration)).into_iter().collect()
+            }
+            Timer::Unprotect if *unprotecting => {
+                let mut actions = vec![Action::Abandon(Job::Protect(false))];
+                actions.extend(self.unprotected(Protection::Failed("no answer in time".to_owned())));
+                actions
             }
             Timer::Deregister if *deregistering => {
                 *deregistering = false;
-                let mut actions: Actions =
-                    self.registration().map(|registration| Action::Abandon(Job::Deregister(registration))).into_iter().collect();
+                let mut actions = self.drop_ask();
                 actions.push(Action::Disarm(Timer::Retry));
                 actions.extend(self.finish_if_settled());
                 actions
@@ -97,7 +127,7 @@ impl Lifecycle {
 
     fn finish_if_settled(&mut self) -> Actions {
         match self.phase {
-            Phase::Settling { saving: false, deregistering: false } => self.finish(),
+            Phase::Settling { saving: false, deregistering: false, unprotecting: false } => self.finish(),
             _ => vec![],
         }
     }
@@ -113,15 +143,16 @@ impl Lifecycle {
                     Level::Error,
                     format!("left undone: {owed}\nhint: GitHub removes an ephemeral runner that does not connect after a day; by hand: Settings, Actions, Runners"),
                 ),
-                Obligation::SaveCache => Action::Say(Level::Warn, format!("left undone: {owed}")),
+                Obligation::SaveCache | Obligation::Unprotect => Action::Say(Level::Warn, format!("left undone: {owed}")),
             })
             .collect();
-        let mut ending = self.ending.unwrap_or(if self.job == JobState::Running { Ending::JobCut } else { Ending::Intended });
+        let cut = if self.job == JobState::Running { Ending::JobCut } else { self.as_intended() };
+        let mut ending = self.ending.unwrap_or(cut);
         // Without a job the registration was all there was to this life; with one, its own end counts.
-        if ending == Ending::Intended && self.job == JobState::None && self.registration().is_some() {
-            ending = Ending::GitHubUnreachable;
+        if ending.code() == 0 && self.job == JobState::None && self.registration().is_some() {
+            ending = Ending::LeftRegistered;
         }
-        actions.extend([self.enter(Phase::Done), Action::Exit(ending.code())]);
+        actions.extend([self.enter(Phase::Done), Action::Fact("reason", ending.reason().to_owned()), Action::Exit(ending.code())]);
         actions
     }
 }

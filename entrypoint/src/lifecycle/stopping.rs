@@ -1,26 +1,65 @@
 //! The stop: an idle runner is removed first, a running job may end within the platform's time, a second signal waits for nothing.
+//!
+//! Too long idle, too old, and a machine that is taken away go the same way, from where removing the registration is what tells whether
+//! a job is there.
+
+use std::time::Duration;
 
 use supervise::{Action, Level, Signal, Target};
 
-use super::{Actions, Drain, Job, JobState, LISTENER, Lifecycle, Phase, Removal, Role, Timer};
-use crate::stages::{AFTER_KILL, Ending};
+use super::{Actions, Cause, Drain, Job, JobState, LISTENER, Lifecycle, Phase, Removal, Role, Timer};
+use crate::stages::{AFTER_KILL, Ending, SPOT_RESERVE, StopBudget};
 
 impl Lifecycle {
     pub(super) fn signal(&mut self, signal: Signal) -> Actions {
         if !self.plan.stop_signals.contains(&signal.number()) || self.phase == Phase::Done {
             return vec![];
         }
-        if std::mem::replace(&mut self.stopping, true) { self.hurry() } else { self.stop(signal) }
+        if self.stopping == Some(Cause::Signal) {
+            return self.hurry();
+        }
+        let why = format!("{signal}: stopping within {} s", self.plan.stop.total.as_secs());
+        self.stop(Cause::Signal, Ending::Stopped, self.plan.stop, why)
     }
 
-    fn stop(&mut self, signal: Signal) -> Actions {
-        let budget = self.plan.stop;
-        let mut actions = vec![
-            Action::Say(Level::Info, format!("{signal}: stopping within {} s", budget.total.as_secs())),
-            Action::Arm(Timer::Budget, budget.total.saturating_sub(budget.reserve)),
-        ];
+    pub(super) fn lived_long_enough(&mut self) -> Actions {
+        if self.stopping.is_some() {
+            return vec![];
+        }
+        let stop = self.plan.stop;
+        let why = format!("this life is as long as it may be (MAX_LIFETIME): stopping within {} s", stop.total.as_secs());
+        self.stop(Cause::Foreseen, Ending::MaxLifetime, stop, why)
+    }
+
+    pub(super) fn machine_ends(&mut self, left: Duration) -> Actions {
+        if self.stopping.is_some() {
+            return vec![];
+        }
+        let why = format!("Spot notice: this machine is taken away in {} s; stopping before that", left.as_secs());
+        let stop = StopBudget::split(left.saturating_sub(SPOT_RESERVE));
+        self.stop(Cause::Foreseen, Ending::SpotNotice, stop, why)
+    }
+
+    pub(super) fn idle_too_long(&mut self) -> Actions {
+        let (JobState::None, Some(most)) = (self.job, self.plan.idle_timeout) else { return vec![] };
+        self.reason.get_or_insert(Ending::IdleTimeout);
+        let mut actions = vec![Action::Say(Level::Info, format!("no job came within {} s (IDLE_TIMEOUT)", most.as_secs()))];
+        actions.extend(self.drain());
+        actions
+    }
+
+    /// Stops by `budget`. A stop may follow one that was foreseen: then the shorter time holds, part by part.
+    fn stop(&mut self, cause: Cause, reason: Ending, budget: StopBudget, why: String) -> Actions {
+        // That it was too long idle is of no interest any more once a job may be there; the answer will say.
+        if self.stopping.is_none() {
+            self.reason = Some(reason);
+        }
+        self.stopping = Some(cause);
+        self.budget = budget;
+        let mut actions =
+            vec![Action::Say(Level::Info, why), Action::Tighten(Timer::Budget, budget.total.saturating_sub(budget.reserve))];
         actions.extend(match self.phase.clone() {
-            Phase::Checking => vec![],
+            Phase::Checking { .. } => self.stop_checking(),
             Phase::Preparing { .. } => self.stop_preparing(),
             Phase::Running { alive: false, .. } => {
                 let mut actions = vec![Action::Disarm(Timer::Relaunch), Action::Abandon(Job::AwaitUpdate)];
@@ -28,29 +67,62 @@ impl Lifecycle {
                 actions
             }
             Phase::Running { alive: true, .. } => self.drain(),
+            Phase::Draining(Drain::Asking) => vec![Action::Tighten(Timer::Ask, budget.ask)],
+            Phase::Draining(Drain::Waiting) => vec![Action::Tighten(Timer::Drain, budget.drain)],
+            Phase::Draining(Drain::Ending) => vec![Action::Tighten(Timer::Cancel, budget.cancel)],
             Phase::Killing => vec![Action::Tighten(Timer::Leftovers, budget.kill)],
-            Phase::Settling { .. } => vec![Action::Tighten(Timer::Save, budget.settle), Action::Tighten(Timer::Deregister, budget.settle)],
-            Phase::Draining(_) | Phase::Done => vec![],
+            Phase::Settling { saving, deregistering, unprotecting } => {
+                [(saving, Timer::Save), (deregistering, Timer::Deregister), (unprotecting, Timer::Unprotect)]
+                    .into_iter()
+                    .filter(|(going, _)| *going)
+                    .map(|(_, timer)| Action::Tighten(timer, budget.settle))
+                    .collect()
+            }
+            Phase::Draining(Drain::Killed) | Phase::Done => vec![],
         });
         actions
     }
 
+    fn stop_checking(&mut self) -> Actions {
+        let Phase::Checking { delayed, looking, finding } = &mut self.phase else { return vec![] };
+        let mut actions = Vec::new();
+        if std::mem::take(delayed) {
+            (*looking, *finding) = (false, false);
+            actions.push(Action::Disarm(Timer::StartDelay));
+        }
+        if std::mem::take(finding) {
+            actions.push(Action::Abandon(Job::FindTask));
+        }
+        actions.extend(self.go_on_if_checked());
+        actions
+    }
+
+    /// Ends the runner without losing a job that could end.
     fn drain(&mut self) -> Actions {
-        match (self.job, self.registration()) {
+        let mut actions = vec![Action::Disarm(Timer::Idle)];
+        actions.extend(match (self.job, self.registration()) {
             (JobState::None, Some(registration)) => {
                 vec![
                     self.enter(Phase::Draining(Drain::Asking)),
-                    Action::Run(Job::Deregister(registration)),
-                    Action::Arm(Timer::Ask, self.plan.stop.ask),
+                    self.ask(registration),
+                    Action::Arm(Timer::Ask, self.budget.ask),
                 ]
             }
             (JobState::None, None) => self.end_listener(),
             (JobState::Running | JobState::Completed, _) => self.wait_for_job(),
-        }
+        });
+        actions
     }
 
     fn wait_for_job(&mut self) -> Actions {
-        let drain = self.plan.stop.drain;
+        // Only too long idle, and not idle after all: the job has all the time it wants.
+        if self.stopping.is_none() {
+            self.reason = None;
+            let mut actions = vec![self.enter(Phase::Running { alive: true, listening: true })];
+            actions.extend(self.watch_idleness());
+            return actions;
+        }
+        let drain = self.budget.drain;
         vec![
             self.enter(Phase::Draining(Drain::Waiting)),
             Action::Say(Level::Info, format!("a job is running; it may take {} s more", drain.as_secs())),
@@ -70,7 +142,7 @@ impl Lifecycle {
             Action::Disarm(Timer::Ask),
             Action::Disarm(Timer::Drain),
             Action::Signal(Target::Named(Role::Runner, LISTENER), Signal::INT),
-            Action::Arm(Timer::Cancel, self.plan.stop.cancel),
+            Action::Arm(Timer::Cancel, self.budget.cancel),
         ]);
         actions
     }
@@ -80,21 +152,23 @@ impl Lifecycle {
             return self.deregistered(removal);
         }
         let mut actions = vec![Action::Disarm(Timer::Ask)];
-        match removal {
+        let busy = match removal {
             Removal::Gone => {
                 if let Some(registration) = self.registration() {
                     self.paid(&registration);
                 }
                 actions.push(Action::Say(Level::Info, "registration removed; no job can come any more".to_owned()));
                 // A job that was taken before the answer came is still told to us afterwards; it may end.
-                actions.extend(if self.job == JobState::None { self.end_listener() } else { self.wait_for_job() });
+                self.job != JobState::None
             }
-            Removal::Busy => actions.extend(self.wait_for_job()),
+            Removal::Busy => true,
             Removal::Failed(why) => {
                 actions.push(Action::Say(Level::Warn, format!("the registration could not be removed yet: {why}")));
-                actions.extend(if self.job == JobState::None { self.end_listener() } else { self.wait_for_job() });
+                // Nobody presses: an idle runner that GitHub cannot be asked about goes on, and is asked about again.
+                self.job != JobState::None || self.stopping.is_none()
             }
-        }
+        };
+        actions.extend(if busy { self.wait_for_job() } else { self.end_listener() });
         actions
     }
 
@@ -103,15 +177,14 @@ impl Lifecycle {
         let mut actions = vec![Action::Say(Level::Warn, "stop asked for again: hurrying".to_owned())];
         actions.extend(match self.phase {
             Phase::Draining(Drain::Asking) => {
-                let mut actions: Actions =
-                    self.registration().map(|registration| Action::Abandon(Job::Deregister(registration))).into_iter().collect();
+                let mut actions = self.drop_ask();
                 actions.extend(self.end_listener());
                 actions
             }
             Phase::Draining(Drain::Waiting) => self.end_listener(),
             Phase::Draining(Drain::Ending) => self.kill_runner(),
             Phase::Killing => self.kill_leftovers(),
-            Phase::Checking
+            Phase::Checking { .. }
             | Phase::Preparing { .. }
             | Phase::Running { .. }
             | Phase::Draining(Drain::Killed)
@@ -125,12 +198,14 @@ impl Lifecycle {
         if self.job == JobState::Running {
             self.end_as(Ending::JobCut);
         }
-        vec![
+        let mut actions = self.stop_watching();
+        actions.extend([
             Action::Say(Level::Warn, "the runner does not end; killing it".to_owned()),
             self.enter(Phase::Draining(Drain::Killed)),
             Action::Disarm(Timer::Cancel),
             Action::Signal(Target::Everything, Signal::KILL),
             Action::Arm(Timer::AfterKill, AFTER_KILL),
-        ]
+        ]);
+        actions
     }
 }
