@@ -14,6 +14,7 @@ mod docker;
 mod effects;
 mod github;
 mod lifecycle;
+mod platform;
 mod runner;
 mod stages;
 mod words;
