@@ -24,6 +24,7 @@
 pub mod bed;
 pub mod boxed;
 pub mod clock;
+pub mod ecs;
 pub mod filters;
 pub mod fixtures;
 pub mod github;

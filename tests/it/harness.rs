@@ -2,6 +2,7 @@
 
 mod beds;
 mod boxes;
+mod ecs;
 mod github;
 mod listener;
 mod scratch;
