@@ -125,7 +125,8 @@ async fn wait_for_docker(config: Rc<Config>) -> Outcome {
 /// A sentence for the user, and how the life ends because of it.
 pub(crate) fn client(config: &Config) -> Result<Client, github::CallError> {
     let token = config.registration.token.expose().to_owned();
-    Client::new(&config.registration.api, github::Credential::new(token), &config.registration.proxies)
+    let endpoint = github::Endpoint { api: config.registration.api.clone(), proxies: config.registration.proxies.clone(), ca_file: None };
+    Client::new(&endpoint, github::Credential::Token(github::SecretText::new(token)))
 }
 
 async fn register(config: Rc<Config>, jit_config: Rc<RefCell<Option<Secret>>>, tell: Tell<Words>) -> Outcome {
