@@ -163,6 +163,13 @@ impl Effects {
         Ok(Errand { program, order: written, name: "errand" })
     }
 
+    fn sent(&self, job: &Job) -> Work<Words> {
+        match self.send(job) {
+            Ok(errand) => Work::Errand(errand),
+            Err(error) => Work::here(ready(not_done(job, error.to_string()))),
+        }
+    }
+
     /// Begins a registration that needs no errand, if it is one.
     fn register_here(&mut self) -> Option<Outcome> {
         let failed = |why: String| Outcome::RegisterFailed { ending: Ending::Configuration, why };
@@ -213,11 +220,11 @@ impl supervise::Effects<Words> for Effects {
             Job::Check => Work::here(check(config)),
             Job::ReadRegistration => Work::here(read_registration(config)),
             Job::AwaitUpdate => Work::here(await_update(config)),
-            Job::Register if let Some(outcome) = self.register_here() => Work::here(ready(outcome)),
-            job => match self.send(&job) {
-                Ok(errand) => Work::Errand(errand),
-                Err(error) => Work::here(ready(self.not_done(&job, error.to_string()))),
+            Job::Register => match self.register_here() {
+                Some(outcome) => Work::here(ready(outcome)),
+                None => self.sent(&job),
             },
+            Job::FindTask | Job::WaitForDocker | Job::Deregister(_) | Job::Protect(_) | Job::WatchSpot => self.sent(&job),
         }
     }
 
@@ -251,7 +258,7 @@ impl supervise::Effects<Words> for Effects {
     }
 
     fn collapsed(&mut self, job: &Job, how: &str) -> Outcome {
-        self.not_done(job, format!("{job:?} {how}; this is a bug in runner-entrypoint, or the memory of the container is used up"))
+        not_done(job, format!("{job:?} {how}; this is a bug in runner-entrypoint, or the memory of the container is used up"))
     }
 
     fn watch(&mut self, role: Role, line: &str) -> Option<Note> {
@@ -263,19 +270,17 @@ impl supervise::Effects<Words> for Effects {
     }
 }
 
-impl Effects {
-    /// The outcome of a job that came to nothing.
-    fn not_done(&self, job: &Job, why: String) -> Outcome {
-        match job {
-            Job::Check => Outcome::Checked(Err(why)),
-            Job::FindTask => Outcome::Task(Err(why)),
-            Job::WaitForDocker => Outcome::Docker(Err(why)),
-            Job::Register | Job::ReadRegistration => Outcome::RegisterFailed { ending: Ending::Bug, why },
-            Job::Deregister(_) => Outcome::Deregistered(Removal::Failed(why)),
-            Job::AwaitUpdate => Outcome::Updated,
-            Job::Protect(_) => Outcome::Protected(Protection::Failed(why)),
-            Job::WatchSpot => Outcome::Spot(SpotNotice::Unreachable(why)),
-        }
+/// The outcome of a job that came to nothing.
+fn not_done(job: &Job, why: String) -> Outcome {
+    match job {
+        Job::Check => Outcome::Checked(Err(why)),
+        Job::FindTask => Outcome::Task(Err(why)),
+        Job::WaitForDocker => Outcome::Docker(Err(why)),
+        Job::Register | Job::ReadRegistration => Outcome::RegisterFailed { ending: Ending::Bug, why },
+        Job::Deregister(_) => Outcome::Deregistered(Removal::Failed(why)),
+        Job::AwaitUpdate => Outcome::Updated,
+        Job::Protect(_) => Outcome::Protected(Protection::Failed(why)),
+        Job::WatchSpot => Outcome::Spot(SpotNotice::Unreachable(why)),
     }
 }
 

@@ -104,7 +104,11 @@ async fn perform(order: Order) -> Answer {
         Order::Register { access, wish, budget } => register(access, wish, budget).await,
         Order::MakeToken { access, name, budget } => make_token(access, name, budget).await,
         Order::FetchJit { url, bearer, endpoint, budget } => match github::fetch_jit(&url, bearer.as_ref(), &endpoint, budget).await {
-            Ok(blob) => ready(&blob),
+            Ok(blob) => {
+                let outcome = ready(&blob);
+                say(&Answer::JitConfig(blob));
+                outcome
+            }
             Err(error) => failed(&error),
         },
         Order::Deregister { access, claim } => Outcome::Deregistered(deregister(access, &claim).await),
@@ -153,7 +157,12 @@ async fn make_token(access: Access, name: String, budget: Duration) -> Outcome {
         Err(error) => return failed(&error),
     };
     let call = format!("make a registration token for {}", access.scope);
-    let made = github::insist(&access.scope, &call, &Policy::default(), budget, || client.registration_token(&access.scope)).await;
+    let made = github::insist(&access.scope, &call, &Policy::default(), budget, || client.registration_token(&access.scope), |notice| {
+        if let Notice::Waiting { error, wait } = notice {
+            say(&Answer::Outcome(Outcome::Waiting(waiting(&error, wait))));
+        }
+    })
+    .await;
     match made {
         Ok(token) => {
             say(&Answer::Token(token));
@@ -166,10 +175,7 @@ async fn make_token(access: Access, name: String, budget: Duration) -> Outcome {
 /// A JIT configuration that somebody else made, as a registration.
 pub(crate) fn ready(blob: &Blob) -> Outcome {
     match github::JitConfig::decode(blob.reveal()) {
-        Ok(config) => {
-            say(&Answer::JitConfig(blob.clone()));
-            Outcome::Registered { id: config.id, name: config.name.unwrap_or_else(|| "without a name".to_owned()) }
-        }
+        Ok(config) => Outcome::Registered { id: config.id, name: config.name.unwrap_or_else(|| "without a name".to_owned()) },
         Err(why) => Outcome::RegisterFailed { ending: Ending::Configuration, why },
     }
 }

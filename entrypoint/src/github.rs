@@ -2,98 +2,64 @@
 //!
 //! Everything comes in as values: this file knows no setting, no environment variable, no lifecycle and no tool cache.
 //! The credential is a type that cannot be printed; text from the network is escaped and cut before it reaches a message.
+#![cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "Apps, tokens for config.sh and ready configurations: the library is complete before all its callers are"
+    )
+)]
 
+mod app;
+mod endpoint;
 mod error;
+mod installation;
 mod names;
+mod patience;
 mod quote;
+mod ready;
 mod register;
 mod retry;
 mod scope;
+mod secret;
 #[cfg(test)]
 mod stand_in;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod wire;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use reqwest::{Method, Url};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub(crate) use app::check_key;
+pub(crate) use endpoint::{Endpoint, Proxies};
 pub(crate) use error::{CallError, Class, Fault};
 pub(crate) use names::{Names, RunnerName};
-pub(crate) use register::{Claim, Notice, Settled, Wish, register, settle};
+pub(crate) use ready::{JitConfig, fetch_jit};
+pub(crate) use register::{Claim, Notice, Settled, Wish, insist, register, settle};
 pub(crate) use retry::Policy;
 pub(crate) use scope::Scope;
+pub(crate) use secret::{AppKey, Blob, Credential, SecretText};
+
+use installation::{Auth, Senses};
 
 /// The group that every scope has and that its first runners are in. Repositories have no groups and take only this one.
 pub(crate) const DEFAULT_GROUP: u64 = 1;
 
 const PAGES_AT_MOST: usize = 110;
 
-/// A token for the API. It can be sent, not printed.
-#[derive(Clone)]
-pub(crate) struct Credential(String);
-
-impl Credential {
-    /// Wraps a token. Its length and form are not judged: GitHub changes both.
-    #[must_use]
-    pub(crate) fn new(token: String) -> Self {
-        Self(token)
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(not shown)")
-    }
-}
-
-/// The blob that makes a Listener this runner: whoever starts it first *is* the runner, so it cannot be printed either.
-#[derive(Clone)]
-pub(crate) struct Blob(String);
-
-impl Blob {
-    /// The base64 text for the one process that may have it.
-    #[must_use]
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Blob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Blob({} bytes, not shown)", self.0.len())
-    }
-}
-
 /// GitHub's number of a runner, unique in its scope for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct RunnerId(pub u64);
 
 impl fmt::Display for RunnerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
-    }
-}
-
-/// Proxies as the caller decided them; a URL may hold credentials, so this is never printed.
-#[derive(Clone, Default)]
-pub(crate) struct Proxies {
-    /// For `http://` addresses.
-    pub http: Option<String>,
-    /// For `https://` addresses.
-    pub https: Option<String>,
-    /// Hosts to reach directly, comma-separated, in the usual form of `no_proxy`.
-    pub except: Option<String>,
-}
-
-impl fmt::Debug for Proxies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxies")
-            .field("http", &self.http.is_some())
-            .field("https", &self.https.is_some())
-            .field("except", &self.except)
-            .finish()
     }
 }
 
@@ -111,7 +77,7 @@ pub(crate) struct NewRunner<'a> {
 }
 
 /// A runner that exists and has not been started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Registered {
     /// Its number.
     pub id: RunnerId,
@@ -132,8 +98,8 @@ pub(crate) enum Deleted {
     Busy(String),
 }
 
-/// A runner found by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A runner as GitHub shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Found {
     /// Its number.
     pub id: RunnerId,
@@ -143,12 +109,18 @@ pub(crate) struct Found {
     pub busy: bool,
 }
 
+impl From<wire::RunnerEntry> for Found {
+    fn from(runner: wire::RunnerEntry) -> Self {
+        Self { id: RunnerId(runner.id), online: runner.status == "online", busy: runner.busy }
+    }
+}
+
 /// A connection to one API with one credential. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     api: Url,
-    credential: Credential,
+    auth: Arc<Auth>,
 }
 
 impl fmt::Debug for Client {
@@ -158,26 +130,22 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the API at `api` (`https://api.github.com`, `https://HOST/api/v3`, or plain http for a server on
-    /// loopback). TLS trusts what the image trusts; plain http works in an image without any certificate.
+    /// A client for the API of `endpoint`. TLS trusts what the image trusts and the endpoint's own bundle; plain http works in an image
+    /// without any certificate.
     ///
     /// # Errors
-    /// A [`Fault::Setup`]: `api` or a proxy is no address, or the image has no CA certificates.
-    pub(crate) fn new(api: &str, credential: Credential, proxies: &Proxies) -> Result<Self, CallError> {
-        const CALL: &str = "prepare the connection to the GitHub API";
-        let wrong_address = |cause: &dyn fmt::Display| {
-            CallError::setup(CALL, format!("\"{}\" is not the address of an API: {cause}", quote::printable(api)))
-        };
-        let api = Url::parse(api.trim_end_matches('/')).map_err(|cause| wrong_address(&cause))?;
-        if !matches!(api.scheme(), "http" | "https") || !api.has_host() {
-            return Err(wrong_address(&"it must begin with https:// and name a host"));
-        }
-        if !api.username().is_empty() || api.password().is_some() || api.query().is_some() {
-            return Err(CallError::setup(CALL, "the address of the API must not hold a user, a password or a query"));
-        }
+    /// A [`Fault::Setup`]: the address or a proxy is none, an App's key or a CA bundle cannot be used, or the image has no CA
+    /// certificates.
+    pub(crate) fn new(endpoint: &Endpoint, credential: Credential) -> Result<Self, CallError> {
+        Self::sensing(endpoint, credential, Senses::default())
+    }
 
-        let http = transport::connection(CALL, &api, proxies)?;
-        Ok(Self { http, api, credential })
+    fn sensing(endpoint: &Endpoint, credential: Credential, senses: Senses) -> Result<Self, CallError> {
+        const CALL: &str = "prepare the connection to the GitHub API";
+        let api = endpoint.address(CALL)?;
+        let auth = Auth::new(CALL, credential, senses)?;
+        let http = endpoint.connection(CALL, api.scheme())?;
+        Ok(Self { http, api, auth: Arc::new(auth) })
     }
 
     /// Registers a runner for one job. **Not idempotent**: after an error for which the outcome is unknown the runner may
@@ -190,8 +158,14 @@ impl Client {
         let body =
             wire::JitRequest { name: new.name.as_str(), runner_group_id: new.group_id, labels: new.labels, work_folder: new.work_folder };
         let url = self.url(scope, "/actions/runners/generate-jitconfig");
-        let wrong = |fault| CallError::new(&call, scope, fault);
-        let answer = self.call(Method::POST, url, Some(&body)).await.map_err(wrong)?;
+        // The group was found a moment ago, so what is missing now is the group.
+        let wrong = |fault| match fault {
+            Fault::NotFound(_) if new.group_id != DEFAULT_GROUP => {
+                CallError::new(&call, scope, Fault::NoSuchGroup(new.group_id.to_string()))
+            }
+            fault => CallError::new(&call, scope, fault),
+        };
+        let answer = self.call(scope, Method::POST, url, Some(&body)).await.map_err(wrong)?;
         let made: wire::JitAnswer = answer.parsed().map_err(wrong)?;
         if made.encoded_jit_config.is_empty() {
             return Err(wrong(Fault::Garbled { status: answer.status, message: "the JIT configuration is empty".into() }));
@@ -199,7 +173,7 @@ impl Client {
         Ok(Registered {
             id: RunnerId(made.runner.id),
             name: RunnerName::from_github(made.runner.name),
-            blob: Blob(made.encoded_jit_config),
+            blob: Blob::new(made.encoded_jit_config),
         })
     }
 
@@ -211,7 +185,7 @@ impl Client {
     pub(crate) async fn delete_runner(&self, scope: &Scope, id: RunnerId) -> Result<Deleted, CallError> {
         let call = format!("delete runner {id} of {scope}");
         let url = self.url(scope, &format!("/actions/runners/{id}"));
-        match self.call(Method::DELETE, url, None::<&()>).await {
+        match self.call(scope, Method::DELETE, url, None::<&()>).await {
             Ok(_) => Ok(Deleted::Gone),
             Err(Fault::NotFound(_)) => Ok(Deleted::AlreadyGone),
             Err(Fault::Invalid { status: 422, message }) => Ok(Deleted::Busy(message)),
@@ -227,10 +201,47 @@ impl Client {
         let call = format!("look for runner {name} of {scope}");
         let first = self.url(scope, &format!("/actions/runners?per_page=100&name={}", scope::encoded(name.as_str())));
         // A server that does not know the filter sends all runners, so pages are walked and names compared here too.
-        self.first_on_pages(first, |page: wire::RunnerPage| page.runners.into_iter().find(|runner| runner.name == name.as_str()))
+        self.first_on_pages(scope, first, |page: wire::RunnerPage| page.runners.into_iter().find(|runner| runner.name == name.as_str()))
             .await
-            .map(|runner| runner.map(|runner| Found { id: RunnerId(runner.id), online: runner.status == "online", busy: runner.busy }))
+            .map(|runner| runner.map(Found::from))
             .map_err(|fault| CallError::new(call, scope, fault))
+    }
+
+    /// Looks a runner up by its number.
+    ///
+    /// # Errors
+    /// Any [`Fault`] but `NotFound`, which is `None`.
+    pub(crate) async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<Found>, CallError> {
+        let wrong = |fault| CallError::new(format!("look for runner {id} of {scope}"), scope, fault);
+        let url = self.url(scope, &format!("/actions/runners/{id}"));
+        match self.call(scope, Method::GET, url, None::<&()>).await {
+            Ok(answer) => answer.parsed().map(|runner: wire::RunnerEntry| Some(runner.into())).map_err(wrong),
+            Err(Fault::NotFound(_)) => Ok(None),
+            Err(fault) => Err(wrong(fault)),
+        }
+    }
+
+    /// A token for `config.sh`, good for an hour.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub(crate) async fn registration_token(&self, scope: &Scope) -> Result<SecretText, CallError> {
+        self.token_for(scope, "registration-token").await
+    }
+
+    /// A token for `config.sh remove`, good for an hour.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub(crate) async fn remove_token(&self, scope: &Scope) -> Result<SecretText, CallError> {
+        self.token_for(scope, "remove-token").await
+    }
+
+    async fn token_for(&self, scope: &Scope, kind: &str) -> Result<SecretText, CallError> {
+        let wrong = |fault| CallError::new(format!("get a {kind} of {scope}"), scope, fault);
+        let url = self.url(scope, &format!("/actions/runners/{kind}"));
+        let answer = self.call(scope, Method::POST, url, None::<&()>).await.map_err(wrong)?;
+        answer.parsed::<wire::TokenAnswer>().map(|made| made.token).map_err(wrong)
     }
 
     /// The number of a runner group. A repository has only group 1, and `Default` is group 1 everywhere: neither costs a
@@ -245,7 +256,7 @@ impl Client {
         let call = format!("look for runner group \"{}\" of {scope}", quote::printable(name));
         let first = self.url(scope, "/actions/runner-groups?per_page=100");
         let wanted = name.to_lowercase();
-        self.first_on_pages(first, |page: wire::GroupPage| {
+        self.first_on_pages(scope, first, |page: wire::GroupPage| {
             page.runner_groups.into_iter().find(|group| group.name.to_lowercase() == wanted).map(|group| group.id)
         })
         .await
@@ -254,10 +265,15 @@ impl Client {
     }
 
     /// Walks a paged list until `pick` finds something.
-    async fn first_on_pages<P: DeserializeOwned, T>(&self, first: String, pick: impl Fn(P) -> Option<T>) -> Result<Option<T>, Fault> {
+    async fn first_on_pages<P: DeserializeOwned, T>(
+        &self,
+        scope: &Scope,
+        first: String,
+        pick: impl Fn(P) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
         let mut url = first;
         for _ in 0..PAGES_AT_MOST {
-            let answer = self.call(Method::GET, url, None::<&()>).await?;
+            let answer = self.call(scope, Method::GET, url, None::<&()>).await?;
             if let Some(found) = pick(answer.parsed()?) {
                 return Ok(Some(found));
             }
@@ -270,6 +286,10 @@ impl Client {
     }
 
     fn url(&self, scope: &Scope, rest: &str) -> String {
-        format!("{}{}{rest}", self.api.as_str().trim_end_matches('/'), scope.path())
+        self.address(&format!("{}{rest}", scope.path()))
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.api.as_str().trim_end_matches('/'))
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::retry::Asks;
 use super::scope::Scope;
 
 /// One call that did not bring what was asked for. Its text never holds the credential; text that came from the network
 /// is escaped and cut before it gets here.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{call}: {fault}{}", Hint(self))]
 pub(crate) struct CallError {
     /// What was attempted on what, for example "generate a JIT configuration for organisation acme".
@@ -17,11 +20,30 @@ pub(crate) struct CallError {
 }
 
 /// What happened to the call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum Fault {
     /// 401: no, expired or unknown credential.
     #[error("GitHub refused the credential (401): {0}")]
     Unauthorized(String),
+    /// 401 to a call that an App signed.
+    #[error("GitHub refused the App's signature (401): {message}{}", off(*.clock))]
+    AppRefused {
+        /// GitHub's words.
+        message: String,
+        /// GitHub's clock minus ours in seconds, when they differ enough to matter.
+        clock: Option<i64>,
+    },
+    /// 404 where an App's installation is asked for.
+    #[error("the GitHub App {app} is not installed there (404): {message}")]
+    NotInstalled {
+        /// The App's id as it was configured.
+        app: String,
+        /// GitHub's words.
+        message: String,
+    },
+    /// 422 to the wish for an installation token: the App lacks the right, or its installation leaves the repository out.
+    #[error("GitHub gives the App no token with the right to manage runners (422): {0}")]
+    NotGranted(String),
     /// 403 that is not a limit: the credential lacks a right.
     #[error("GitHub forbids it (403): {message}")]
     Forbidden {
@@ -45,7 +67,7 @@ pub(crate) enum Fault {
         message: String,
     },
     /// 429, or a 403 with evidence of a primary or secondary rate limit.
-    #[error("GitHub limits the rate of this credential ({status}): {message}")]
+    #[error("GitHub limits the rate of this credential ({status}): {message}; {}", wanted(*.wait))]
     Limited {
         /// 403 or 429.
         status: u16,
@@ -54,6 +76,10 @@ pub(crate) enum Fault {
         /// How long to wait as GitHub told it; `None`: it told nothing.
         wait: Option<Duration>,
     },
+    /// 422 because the group holds as many runners as it can. Others end, and GitHub removes a runner that was offline for a day, so a
+    /// later start may succeed; asking again at once would only add to the load.
+    #[error("the runner group is full (422): {0}")]
+    GroupFull(String),
     /// 408 or 5xx. The request may have been carried out.
     #[error("GitHub answered {status}: {message}")]
     Server {
@@ -81,13 +107,21 @@ pub(crate) enum Fault {
     /// There is no runner group of the given name.
     #[error("there is no runner group \"{0}\"")]
     NoSuchGroup(String),
-    /// The client cannot be made: bad address, no CA certificates, no randomness.
+    /// A ready JIT configuration is not, or no longer, where it was said to be.
+    #[error("there is no JIT configuration at that address ({status}): {message}")]
+    NoJitConfig {
+        /// 404 or 410.
+        status: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// The client cannot be made: bad address, no CA certificates, no usable key, no randomness.
     #[error("{0}")]
     Setup(String),
 }
 
 /// What the end of the program is to say about an error; each is one exit code of the programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Class {
     /// The credential is refused or lacks a right, or the scope is invisible to it: a person must act. Exit 77.
     Credentials,
@@ -102,8 +136,12 @@ impl CallError {
         Self { call: call.into().into(), scope: Some(Box::new(scope.clone())), fault: Box::new(fault) }
     }
 
+    pub(super) fn unscoped(call: impl Into<String>, fault: Fault) -> Self {
+        Self { call: call.into().into(), scope: None, fault: Box::new(fault) }
+    }
+
     pub(super) fn setup(call: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { call: call.into().into(), scope: None, fault: Box::new(Fault::Setup(cause.into())) }
+        Self::unscoped(call, Fault::Setup(cause.into()))
     }
 
     /// What happened.
@@ -116,14 +154,20 @@ impl CallError {
     #[must_use]
     pub(crate) fn class(&self) -> Class {
         match *self.fault {
-            Fault::Unauthorized(_) | Fault::Forbidden { .. } | Fault::NotFound(_) => Class::Credentials,
+            Fault::Unauthorized(_)
+            | Fault::AppRefused { .. }
+            | Fault::NotInstalled { .. }
+            | Fault::NotGranted(_)
+            | Fault::Forbidden { .. }
+            | Fault::NotFound(_) => Class::Credentials,
             Fault::Conflict(_)
+            | Fault::GroupFull(_)
             | Fault::Limited { .. }
             | Fault::Server { .. }
             | Fault::Unreachable(_)
             | Fault::Lost(_)
             | Fault::Garbled { .. } => Class::Temporary,
-            Fault::Invalid { .. } | Fault::NoSuchGroup(_) | Fault::Setup(_) => Class::Configuration,
+            Fault::Invalid { .. } | Fault::NoSuchGroup(_) | Fault::NoJitConfig { .. } | Fault::Setup(_) => Class::Configuration,
         }
     }
 
@@ -137,12 +181,27 @@ impl CallError {
         matches!(*self.fault, Fault::Server { .. } | Fault::Lost(_) | Fault::Garbled { .. })
     }
 
-    /// How long the server asked us to stay away.
-    pub(super) fn asked_wait(&self) -> Option<Duration> {
+    /// What the server said about when to come back.
+    pub(super) fn asks(&self) -> Asks {
         match *self.fault {
-            Fault::Limited { wait, .. } | Fault::Server { wait, .. } => wait,
-            _ => None,
+            Fault::Limited { wait, .. } => Asks::Limit(wait),
+            Fault::Server { wait, .. } => Asks::Server(wait),
+            _ => Asks::Server(None),
         }
+    }
+}
+
+fn off(clock: Option<i64>) -> String {
+    clock.map_or_else(String::new, |off| {
+        let which = if off > 0 { "behind" } else { "ahead of" };
+        format!("; the clock of this host is {} s off, {which} GitHub's", off.unsigned_abs())
+    })
+}
+
+fn wanted(wait: Option<Duration>) -> String {
+    match wait {
+        Some(wait) => format!("it wants {} s of silence", wait.as_secs()),
+        None => "it names no time, which means a minute or more".to_owned(),
     }
 }
 
@@ -156,6 +215,16 @@ impl fmt::Display for Hint<'_> {
             Fault::Unauthorized(_) => {
                 write!(f, "\nhint: the token is wrong, expired or revoked, or belongs to another GitHub host; it needs {needed}")
             }
+            Fault::AppRefused { clock: Some(_), .. } => f.write_str("\nhint: set the clock of this host; GitHub takes an App's signature for a few minutes only"),
+            Fault::AppRefused { clock: None, .. } => {
+                f.write_str("\nhint: APP_ID and APP_PRIVATE_KEY must be of one and the same GitHub App, of this GitHub host, and the key not revoked")
+            }
+            Fault::NotInstalled { .. } => f.write_str(
+                "\nhint: install the App on that account and give it access to the repository; APP_LOGIN, when set, must be the account it is installed on",
+            ),
+            Fault::NotGranted(_) => write!(f, "\nhint: the App needs {needed}; a right that was added later must be accepted by the account's owner"),
+            Fault::GroupFull(_) => f.write_str("\nhint: delete runners of that group that are offline, or use another group"),
+            Fault::NoJitConfig { .. } => f.write_str("\nhint: such an address is often good for one start only: make a new one for each"),
             Fault::Forbidden { accepted, .. } => {
                 write!(f, "\nhint: the token needs {needed}")?;
                 match accepted {

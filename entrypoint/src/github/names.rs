@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The service refuses longer names.
 const LONGEST: usize = 64;
 /// 12 characters of 32 are 60 bits: two runners of one fleet never draw the same in practice, which is why a runner that
@@ -10,7 +12,8 @@ const SUFFIX: usize = 12;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The name of one runner.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct RunnerName(String);
 
 impl RunnerName {
@@ -38,7 +41,7 @@ impl fmt::Display for RunnerName {
 }
 
 /// Where names come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Names {
     /// Each is this prefix, a dash and a random part.
     Prefixed(String),

@@ -8,16 +8,18 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::error::{CallError, Fault};
 use super::names::{Candidate, Names, RunnerName};
-use super::retry::{Policy, uniform};
+use super::patience::Patience;
+use super::retry::Policy;
 use super::scope::Scope;
 use super::{Client, Deleted, NewRunner, Registered, RunnerId};
 
 /// The runner we want.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Wish {
     /// Where its name comes from.
     pub names: Names,
@@ -30,7 +32,7 @@ pub(crate) struct Wish {
 }
 
 /// What the caller is told while [`register`] runs. Calls are made in order and each before its effect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Notice {
     /// A request for this name is about to leave: from now on the runner may exist.
     MayExist(RunnerName),
@@ -53,7 +55,7 @@ pub(crate) enum Notice {
 }
 
 /// Why there is no runner, and what may be left behind nevertheless.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 #[error("{error}")]
 pub(crate) struct NotRegistered {
     /// The last error.
@@ -64,7 +66,7 @@ pub(crate) struct NotRegistered {
 }
 
 /// Something to be undone at GitHub.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Claim {
     /// A request with this name was sent and its answer never seen.
     MayExist(RunnerName),
@@ -78,7 +80,7 @@ pub(crate) enum Claim {
 }
 
 /// How paying a claim ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Settled {
     /// No such runner exists any more.
     Gone,
@@ -108,6 +110,22 @@ pub(crate) async fn register(
     outcome.map_err(|error| NotRegistered { error, may_exist: claims.all() })
 }
 
+/// Makes one idempotent call of a [`Client`] insist: retries what is transient within `budget`. `call` is what the error says was
+/// attempted when nothing came back.
+///
+/// # Errors
+/// The last error, when it is final or when the next try would begin after the budget.
+pub(crate) async fn insist<T, F: Future<Output = Result<T, CallError>>>(
+    scope: &Scope,
+    call: &str,
+    policy: &Policy,
+    budget: Duration,
+    attempt: impl Fn() -> F,
+    mut notify: impl FnMut(Notice),
+) -> Result<T, CallError> {
+    Patience::new(policy, budget).insist(scope, call, attempt, &mut notify).await
+}
+
 /// Pays a claim: deletes the runner, found by name where its number is not known. Retries what is transient within
 /// `budget`.
 pub(crate) async fn settle(client: &Client, scope: &Scope, claim: &Claim, policy: &Policy, budget: Duration) -> Settled {
@@ -133,11 +151,11 @@ async fn by_name(client: &Client, scope: &Scope, name: &RunnerName, patience: &m
         Removal::NotOurs => return Ok(Deleted::AlreadyGone),
         Removal::NotFound => {}
     }
-    let again = Instant::now() + patience.policy.second_look;
-    if again >= patience.deadline {
+    let again = Instant::now() + patience.policy().second_look;
+    if again >= patience.deadline() {
         return Ok(Deleted::AlreadyGone);
     }
-    sleep(patience.policy.second_look).await;
+    sleep(patience.policy().second_look).await;
     remove_unstarted(client, scope, name, patience).await?;
     Ok(Deleted::AlreadyGone)
 }
@@ -188,6 +206,9 @@ async fn attempts(
     claims: &mut Claims,
     notify: &mut impl FnMut(Notice),
 ) -> Result<Registered, CallError> {
+    // Before a name is sent: an App that gets no token owes nothing.
+    let call = format!("get a token for {scope}");
+    patience.insist(scope, &call, || client.authenticate(scope), notify).await?;
     let call = format!("look for the runner group of {scope}");
     let group_id = patience.insist(scope, &call, || client.runner_group_id(scope, &wish.group), notify).await?;
     let mut exact = wish.names.exact();
@@ -247,69 +268,10 @@ async fn pay(client: &Client, scope: &Scope, claims: &mut Claims, patience: &mut
     }
 }
 
-/// A deadline and the count of failures under it.
-struct Patience<'a> {
-    policy: &'a Policy,
-    deadline: Instant,
-    failures: u32,
-}
-
-impl<'a> Patience<'a> {
-    fn new(policy: &'a Policy, budget: Duration) -> Self {
-        Self { policy, deadline: Instant::now() + budget, failures: 0 }
-    }
-
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline
-    }
-
-    /// One try, cut off at its own limit or at the deadline.
-    async fn one<T>(&self, scope: &Scope, call: &str, attempt: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-        let begun = Instant::now();
-        let until = self.deadline.min(begun + self.policy.attempt);
-        timeout_at(until, attempt).await.unwrap_or_else(|_| {
-            let told = format!("nothing within {:.1} s", (until - begun).as_secs_f64());
-            Err(CallError::new(call, scope, Fault::Lost(told)))
-        })
-    }
-
-    /// Repeats an idempotent call while its error is transient and there is time.
-    async fn insist<T, F: Future<Output = Result<T, CallError>>>(
-        &mut self,
-        scope: &Scope,
-        call: &str,
-        attempt: impl Fn() -> F,
-        notify: &mut impl FnMut(Notice),
-    ) -> Result<T, CallError> {
-        loop {
-            let error = match self.one(scope, call, attempt()).await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            if !error.is_transient() {
-                return Err(error);
-            }
-            let Some(wait) = self.next_wait(&error) else {
-                return Err(error);
-            };
-            notify(Notice::Waiting { error, wait });
-            sleep(wait).await;
-        }
-    }
-
-    /// The wait after a failure; `None`: the next try would begin after the deadline, so this error was the last.
-    fn next_wait(&mut self, error: &CallError) -> Option<Duration> {
-        self.failures = self.failures.saturating_add(1);
-        let limited = matches!(error.fault(), Fault::Limited { .. });
-        let wait = self.policy.wait(self.failures, error.asked_wait(), limited, uniform);
-        (Instant::now() + wait < self.deadline).then_some(wait)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::stand_in::{Reply, Server};
-    use super::super::{Blob, Class, Credential, Proxies};
+    use super::super::{Class, Credential, SecretText};
     use super::*;
     use std::sync::{Arc, Mutex};
 
@@ -326,6 +288,7 @@ mod tests {
             first_wait: Duration::from_millis(2),
             longest_wait: Duration::from_millis(10),
             unnamed_limit: Duration::from_millis(30),
+            limit_spread: Duration::from_millis(10),
             second_look: Duration::from_millis(20),
         }
     }
@@ -339,7 +302,7 @@ mod tests {
     }
 
     fn client(server: &Server) -> Client {
-        Client::new(&server.address(), Credential::new(TOKEN.into()), &Proxies::default()).unwrap()
+        Client::new(&server.endpoint(), Credential::Token(SecretText::new(TOKEN))).unwrap()
     }
 
     /// Runs [`register`] and tells the notices in short: `may`, `made 7`, `absent`, `wait`.
@@ -467,7 +430,8 @@ mod tests {
             (401, r#"{"message":"Bad credentials"}"#, Class::Credentials, "expired or revoked"),
             (403, r#"{"message":"Resource not accessible"}"#, Class::Credentials, "\"Administration\": write"),
             (404, r#"{"message":"Not Found"}"#, Class::Credentials, "either repository o/r does not exist"),
-            (422, r#"{"message":"Runner group 1 has reached max limit"}"#, Class::Configuration, "max limit"),
+            (422, r#"{"message":"Invalid input"}"#, Class::Configuration, "refused the request (422)"),
+            (422, r#"{"message":"Runner group 1 has reached max limit of 10000 runners."}"#, Class::Temporary, "group is full"),
         ];
         for (status, body, class, words) in cases {
             let server = Server::with(move |_, _| Reply::json(status, body));
@@ -503,7 +467,9 @@ mod tests {
         let server = Server::with(|_, _| Reply::json(429, "{}").header("retry-after: 3600"));
         let begun = Instant::now();
         let (outcome, _) = run(&server, &drawn(), PLENTY).await;
-        assert_eq!(outcome.unwrap_err().error.class(), Class::Temporary);
+        let failure = outcome.unwrap_err();
+        assert_eq!(failure.error.class(), Class::Temporary);
+        assert!(failure.to_string().contains("it wants 3600 s of silence"), "{failure}");
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert_eq!(server.requests().len(), 1);
     }
@@ -525,9 +491,8 @@ mod tests {
     #[tokio::test]
     async fn an_unreachable_server_owes_nothing() {
         let server = Server::obedient();
-        let address = server.address();
+        let client = client(&server);
         drop(server);
-        let client = Client::new(&address, Credential::new(TOKEN.into()), &Proxies::default()).unwrap();
         let budget = Duration::from_millis(100);
         let outcome = register(&client, &scope(), &drawn(), &quick(), budget, |_| {}).await;
         let failure = outcome.unwrap_err();
@@ -571,7 +536,7 @@ mod tests {
                     }
                 })
                 .await
-                .map(|made| Blob(made.blob.0))
+                .map(|made| made.blob)
             }
         });
         while server.registered().is_empty() {

@@ -11,11 +11,26 @@ pub(crate) struct Policy {
     pub first_wait: Duration,
     /// No wait we choose is longer. What the server asks for is not cut.
     pub longest_wait: Duration,
-    /// The least wait after a limit for which the server named no time.
+    /// The least wait after a limit for which the server named no time; doubles with each failure.
     pub unnamed_limit: Duration,
+    /// Who was limited together was told the same second. So each comes back at a moment of its own within so long after it; doubles
+    /// with each failure up to a minute.
+    pub limit_spread: Duration,
     /// After a request whose answer was lost the runner may appear late: how long until the second look.
     pub second_look: Duration,
 }
+
+/// What the server said about when to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// It, or the way to it, is in trouble; its `retry-after`.
+    Server(Option<Duration>),
+    /// We are too many, or too fast; until when.
+    Limit(Option<Duration>),
+}
+
+/// The longest spread after a limit.
+const LONGEST_SPREAD: Duration = Duration::from_secs(60);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -23,26 +38,34 @@ impl Default for Policy {
             attempt: Duration::from_secs(20),
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(10),
-            // GitHub: "wait for at least one minute" when a secondary limit names no time.
+            // GitHub: "wait for at least one minute" when a secondary limit names no time, then exponentially longer.
             unnamed_limit: Duration::from_secs(60),
+            // GitHub lets a credential make some three changes a second: a hundred tasks need half a minute, in two rounds.
+            limit_spread: Duration::from_secs(10),
             second_look: Duration::from_secs(2),
         }
     }
 }
 
 impl Policy {
-    /// The wait before the next try, after `failures` failures (1 or more). `asked` is what the server named, `limited` whether
-    /// it was a limit; `random` gives a number uniformly from 0 up to and including its argument.
-    pub(super) fn wait(&self, failures: u32, asked: Option<Duration>, limited: bool, random: impl FnOnce(u64) -> u64) -> Duration {
-        let doublings = failures.saturating_sub(1).min(20);
-        let ceiling = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);
-        let jitter = Duration::from_millis(random(u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX)));
-        match asked {
-            // Everybody who was limited with us was told the same second: come a little later than asked, not all at once.
-            Some(asked) => asked + jitter.min(Duration::from_secs(1)),
-            None if limited => self.unnamed_limit + jitter,
-            None => jitter,
-        }
+    /// The wait before the next try, after `failures` failures (1 or more), with `left` of the budget. Never shorter than what the server
+    /// asked for: a wait that is not shorter than `left` means that there is no next try. `random` gives a number uniformly from 0 up to
+    /// and including its argument.
+    pub(super) fn wait(&self, failures: u32, asks: Asks, left: Duration, random: impl FnOnce(u64) -> u64) -> Duration {
+        let doubled = |first: Duration, longest: Duration| {
+            let doublings = failures.saturating_sub(1).min(20);
+            first.saturating_mul(1 << doublings).min(longest)
+        };
+        let (least, ceiling) = match asks {
+            Asks::Server(asked) => (asked.unwrap_or_default(), doubled(self.first_wait, self.longest_wait)),
+            Asks::Limit(asked) => {
+                let least = asked.unwrap_or_else(|| doubled(self.unnamed_limit, Duration::MAX));
+                let spread = doubled(self.limit_spread, LONGEST_SPREAD);
+                // Half of what is left is for the tries: a short budget is no reason to wait past its end.
+                (least, spread.min(left.saturating_sub(least) / 2))
+            }
+        };
+        least.saturating_add(Duration::from_millis(random(u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX))))
     }
 }
 
@@ -59,24 +82,57 @@ pub(super) fn uniform(most: u64) -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_wait_doubles_under_its_ceiling_and_obeys_the_server() {
-        let policy = Policy::default();
-        let longest =
-            |failures, asked: Option<u64>, limited| policy.wait(failures, asked.map(Duration::from_secs), limited, |most| most).as_millis();
-        let ours: Vec<u128> = (1..=7).map(|failures| longest(failures, None, false)).collect();
-        assert_eq!(ours, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
-        assert_eq!(longest(u32::MAX, None, false), 10_000);
-        assert_eq!(longest(1, Some(7), true), 7500);
-        assert_eq!(longest(5, Some(700), true), 701_000);
-        assert_eq!(longest(2, None, true), 61_000);
+    const PLENTY: Duration = Duration::from_secs(100_000_000);
+
+    fn seconds(asked: Option<u64>) -> Option<Duration> {
+        asked.map(Duration::from_secs)
     }
 
     #[test]
-    fn jitter_is_full_so_the_shortest_wait_is_none() {
+    fn the_wait_doubles_under_its_ceiling_and_obeys_the_server() {
         let policy = Policy::default();
-        assert_eq!(policy.wait(5, None, false, |_| 0), Duration::ZERO);
-        assert_eq!(policy.wait(5, Some(Duration::from_secs(3)), true, |_| 0), Duration::from_secs(3));
+        let longest = |failures, asks| policy.wait(failures, asks, PLENTY, |most| most).as_millis();
+        let ours: Vec<u128> = (1..=7).map(|failures| longest(failures, Asks::Server(None))).collect();
+        assert_eq!(ours, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        assert_eq!(longest(u32::MAX, Asks::Server(None)), 10_000);
+        assert_eq!(longest(1, Asks::Server(seconds(Some(3)))), 3500);
+        let named: Vec<u128> = (1..=4).map(|failures| longest(failures, Asks::Limit(seconds(Some(7))))).collect();
+        assert_eq!(named, [17_000, 27_000, 47_000, 67_000]);
+        let unnamed: Vec<u128> = (1..=4).map(|failures| longest(failures, Asks::Limit(None))).collect();
+        assert_eq!(unnamed, [70_000, 140_000, 280_000, 540_000]);
+    }
+
+    #[test]
+    fn jitter_is_full_so_the_shortest_wait_is_what_was_asked_for() {
+        let policy = Policy::default();
+        let shortest = |asks| policy.wait(5, asks, PLENTY, |_| 0);
+        assert_eq!(shortest(Asks::Server(None)), Duration::ZERO);
+        assert_eq!(shortest(Asks::Server(seconds(Some(3)))), Duration::from_secs(3));
+        assert_eq!(shortest(Asks::Limit(seconds(Some(3)))), Duration::from_secs(3));
+        assert_eq!(policy.wait(1, Asks::Limit(None), PLENTY, |_| 0), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn two_hundred_that_were_told_the_same_second_come_back_spread_over_ten() {
+        let policy = Policy::default();
+        let mut each_second = [0; 12];
+        for _ in 0..200 {
+            let wait = policy.wait(1, Asks::Limit(seconds(Some(1))), Duration::from_secs(60), uniform);
+            each_second[usize::try_from(wait.as_secs()).unwrap()] += 1;
+        }
+        assert_eq!(each_second[0], 0, "nobody comes before the time asked for");
+        // 20 each on average; 60 would be nine standard deviations away.
+        assert!(each_second[1..11].iter().all(|count| (1..60).contains(count)), "{each_second:?}");
+    }
+
+    #[test]
+    fn a_short_budget_is_not_slept_away_and_a_longer_demand_is_told_as_it_is() {
+        let policy = Policy::default();
+        let wait = |asked, left| policy.wait(1, Asks::Limit(seconds(asked)), Duration::from_secs(left), |most| most).as_millis();
+        assert_eq!(wait(Some(1), 5), 3_000);
+        assert_eq!(wait(Some(5), 5), 5_000);
+        assert_eq!(wait(Some(3600), 5), 3_600_000);
+        assert_eq!(wait(None, 30), 60_000);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 /// The one place a runner is registered at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Scope {
     /// One repository.
     Repo {

@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::{Endpoint, Proxies};
+
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     /// Method and target.
     pub(super) line: String,
     /// The header lines in lower case.
     pub(super) head: String,
+    /// The bearer as it was sent.
+    pub(super) bearer: Option<String>,
     pub(super) body: String,
 }
 
@@ -100,6 +104,14 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn with(script: impl FnMut(&Request, &mut State) -> Reply + Send + 'static) -> Self {
+        Self::speaking(None, script)
+    }
+
+    /// Speaks TLS when it has a configuration for that.
+    pub(super) fn speaking(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        script: impl FnMut(&Request, &mut State) -> Reply + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
@@ -112,8 +124,14 @@ impl Server {
                     if closing.load(Ordering::SeqCst) {
                         return;
                     }
-                    let (state, script) = (state.clone(), script.clone());
-                    std::thread::spawn(move || serve(stream.unwrap(), &state, &script));
+                    let (state, script, tls) = (state.clone(), script.clone(), tls.clone());
+                    std::thread::spawn(move || match tls {
+                        None => serve(stream.unwrap(), &state, &script),
+                        Some(tls) => {
+                            let session = rustls::ServerConnection::new(tls).unwrap();
+                            serve(rustls::StreamOwned::new(session, stream.unwrap()), &state, &script);
+                        }
+                    });
                 }
             }
         });
@@ -138,6 +156,10 @@ impl Server {
 
     pub(super) fn become_obedient(&self) {
         *self.script.lock().unwrap() = Box::new(|request, state| state.obey(request));
+    }
+
+    pub(super) fn endpoint(&self) -> Endpoint {
+        Endpoint { api: self.address(), proxies: Proxies::default(), ca_file: None }
     }
 
     pub(super) fn address(&self) -> String {
@@ -173,8 +195,8 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: TcpStream, state: &Mutex<State>, script: &Mutex<Script>) {
-    let Some(request) = read_request(&stream) else {
+fn serve(mut stream: impl Read + Write, state: &Mutex<State>, script: &Mutex<Script>) {
+    let Some(request) = read_request(&mut stream) else {
         return;
     };
     let reply = {
@@ -198,15 +220,19 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, script: &Mutex<Script>) {
     }
 }
 
-fn read_request(stream: &TcpStream) -> Option<Request> {
+fn read_request(stream: &mut impl Read) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
     let mut head = String::new();
+    let mut bearer = None;
     let mut length = 0;
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
+        if let Some(("Authorization" | "authorization", value)) = line.trim().split_once(": ") {
+            bearer = value.strip_prefix("Bearer ").map(str::to_owned);
+        }
         let line = line.trim().to_ascii_lowercase();
         if line.is_empty() {
             break;
@@ -220,5 +246,5 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let line = first.trim().strip_suffix(" HTTP/1.1")?.to_owned();
-    Some(Request { line, head, body: String::from_utf8(body).ok()? })
+    Some(Request { line, head, bearer, body: String::from_utf8(body).ok()? })
 }

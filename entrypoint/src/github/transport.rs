@@ -1,15 +1,17 @@
-//! One request and its answer: headers, TLS, proxies, redirects, and what a broken connection says about the request.
+//! One request and its answer: headers, redirects, and what a broken connection says about the request.
 
 use std::fmt;
-use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
-use reqwest::{Method, Url};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
-use super::error::{CallError, Fault};
-use super::{Client, Proxies, wire};
+use super::error::Fault;
+use super::scope::Scope;
+use super::secret::SecretText;
+use super::{Client, wire};
 
 /// No answer we ask for is larger: a page of 100 runners is about 100 kB, a JIT blob below 20 kB.
 const LARGEST_ANSWER: usize = 4 << 20;
@@ -22,89 +24,101 @@ pub(super) struct Answer {
     body: Vec<u8>,
 }
 
-/// The library's client: TLS for https, no certificate needed for http, proxies only as told.
-pub(super) fn connection(call: &str, api: &Url, proxies: &Proxies) -> Result<reqwest::Client, CallError> {
-    // The first caller in the process wins; a second installation of the same provider is no harm.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(10))
-        // Redirects are followed here, see `call`: the token must not travel to another host, nor a POST become a GET.
-        .redirect(reqwest::redirect::Policy::none())
-        // A POST that is repeated below us would be a second runner.
-        .retry(reqwest::retry::never())
-        // Also turns off what the library would read from the environment.
-        .no_proxy();
-    for proxy in parsed_proxies(proxies)? {
-        builder = builder.proxy(proxy);
-    }
-    if api.scheme() == "http" {
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|cause| {
-            CallError::setup(
-                call,
-                format!(
-                    "{}\nhint: TLS needs the CA certificates of the image: install the package ca-certificates, or set SSL_CERT_FILE to a bundle",
-                    causes(&cause)
-                ),
-            )
-        })
-}
-
 impl Client {
-    /// One call with its redirects (a renamed repository), the whole answer read. Success is 2xx.
-    pub(super) async fn call<B: Serialize>(&self, method: Method, url: String, body: Option<&B>) -> Result<Answer, Fault> {
+    /// One call with its redirects (a renamed repository), the whole answer read. Success is 2xx. An App's token that GitHub no longer
+    /// takes is made anew, once: it lives for an hour, a runner for longer.
+    pub(super) async fn call<B: Serialize>(&self, scope: &Scope, method: Method, url: String, body: Option<&B>) -> Result<Answer, Fault> {
+        let token = self.token(scope, None).await?;
+        let answer = self.follow(method.clone(), url.clone(), body, &token).await?;
+        if answer.status == 401 && self.can_renew() {
+            let fresh = self.token(scope, Some(&token)).await?;
+            return self.follow(method, url, body, &fresh).await?.success();
+        }
+        answer.success()
+    }
+
+    /// The first answer that is no redirect, whatever its status.
+    pub(super) async fn follow<B: Serialize>(
+        &self,
+        method: Method,
+        url: String,
+        body: Option<&B>,
+        bearer: &SecretText,
+    ) -> Result<Answer, Fault> {
         let mut url = url;
         for _ in 0..=REDIRECTS_AT_MOST {
             let target = Url::parse(&url).map_err(|cause| garbled_address(&url, &cause))?;
             if target.origin() != self.api.origin() {
                 return Err(garbled_address(&url, &"it points to another host"));
             }
-            let answer = self.once(method.clone(), target, body).await?;
-            match answer.status {
-                200..=299 => return Ok(answer),
-                301 | 302 | 307 | 308 => {
-                    let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-                    url = location.ok_or_else(|| garbled_address("", &"a redirect without an address"))?.to_owned();
-                }
-                status => {
-                    let message = wire::complaint(&answer.body);
-                    return Err(wire::judge(status, &answer.headers, &message));
-                }
+            let mut request = self
+                .http
+                .request(method.clone(), target)
+                .header(ACCEPT, "application/vnd.github+json")
+                .header("X-GitHub-Api-Version", "2022-11-28")
+                .header(AUTHORIZATION, authorization(bearer)?);
+            if let Some(body) = body {
+                request = request.json(body);
             }
+            let answer = exchange(request).await?;
+            if !matches!(answer.status, 301 | 302 | 307 | 308) {
+                return Ok(answer);
+            }
+            url = answer.location().ok_or_else(|| garbled_address("", &"a redirect without an address"))?.to_owned();
         }
         Err(garbled_address(&url, &"too many redirects"))
     }
+}
 
-    async fn once<B: Serialize>(&self, method: Method, url: Url, body: Option<&B>) -> Result<Answer, Fault> {
-        let mut request = self
-            .http
-            .request(method, url)
-            .header(ACCEPT, "application/vnd.github+json")
-            .header("X-GitHub-Api-Version", "2022-11-28")
-            .header(USER_AGENT, concat!("runner-entrypoint/", env!("CARGO_PKG_VERSION")));
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.credential.0))
-            .map_err(|_| Fault::Unauthorized("the token holds characters that no header can carry, not sent".into()))?;
-        bearer.set_sensitive(true);
-        request = request.header(reqwest::header::AUTHORIZATION, bearer);
-        if let Some(body) = body {
-            request = request.json(body);
+/// The header that carries a secret, marked so that no library prints it.
+pub(super) fn authorization(secret: &SecretText) -> Result<HeaderValue, Fault> {
+    let text = Zeroizing::new(format!("Bearer {}", secret.reveal()));
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| Fault::Unauthorized("the token holds characters that no header can carry, not sent".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Sends a request and reads the whole answer.
+pub(super) async fn exchange(request: RequestBuilder) -> Result<Answer, Fault> {
+    let request = request.header(USER_AGENT, concat!("runner-entrypoint/", env!("CARGO_PKG_VERSION")));
+    let mut response = request.send().await.map_err(|cause| transport(&cause))?;
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|cause| transport(&cause))? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(Fault::Garbled { status, message: format!("the answer is larger than {LARGEST_ANSWER} bytes") });
         }
-        let mut response = request.send().await.map_err(|cause| transport(&cause))?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let mut read = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|cause| transport(&cause))? {
-            if read.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(Fault::Garbled { status, message: format!("the answer is larger than {LARGEST_ANSWER} bytes") });
-            }
-            read.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body: read })
+        body.extend_from_slice(&chunk);
     }
+    Ok(Answer { status, headers, body })
 }
 
 impl Answer {
+    /// The text of the body.
+    pub(super) fn text(&self) -> Result<&str, Fault> {
+        std::str::from_utf8(&self.body).map_err(|_| Fault::Garbled { status: self.status, message: "not text".to_owned() })
+    }
+
+    pub(super) fn location(&self) -> Option<&str> {
+        self.headers.get(LOCATION)?.to_str().ok()
+    }
+
+    /// The words of an answer that is no success.
+    pub(super) fn complaint(&self) -> String {
+        wire::complaint(&self.body)
+    }
+
+    /// What an answer that is no success means.
+    pub(super) fn fault(&self) -> Fault {
+        wire::judge(self.status, &self.headers, &self.complaint())
+    }
+
+    fn success(self) -> Result<Self, Fault> {
+        if (200..300).contains(&self.status) { Ok(self) } else { Err(self.fault()) }
+    }
+
     pub(super) fn parsed<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.body).map_err(|cause| Fault::Garbled {
             status: self.status,
@@ -114,7 +128,7 @@ impl Answer {
     }
 }
 
-fn garbled_address(url: &str, cause: &dyn fmt::Display) -> Fault {
+pub(super) fn garbled_address(url: &str, cause: &dyn fmt::Display) -> Fault {
     Fault::Garbled { status: 300, message: format!("an address to follow, \"{}\": {cause}", super::quote::printable(url)) }
 }
 
@@ -124,25 +138,11 @@ fn transport(cause: &reqwest::Error) -> Fault {
 }
 
 /// Who was called and the innermost cause; what stands between is the libraries' talk about their own layers.
-fn causes(error: &reqwest::Error) -> String {
+pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
     let host = error.url().map(|url| format!("{}: ", url.origin().ascii_serialization())).unwrap_or_default();
     super::quote::printable(&format!("{host}{innermost}"))
-}
-
-fn parsed_proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, CallError> {
-    let except = proxies.except.as_deref().and_then(reqwest::NoProxy::from_string);
-    // The cause is not told: it may quote the address, and that may hold a password.
-    let wrong = |which| CallError::setup("prepare the connection to the GitHub API", format!("the {which} proxy is not an address"));
-    let mut parsed = Vec::new();
-    if let Some(url) = &proxies.http {
-        parsed.push(reqwest::Proxy::http(url).map_err(|_| wrong("http"))?);
-    }
-    if let Some(url) = &proxies.https {
-        parsed.push(reqwest::Proxy::https(url).map_err(|_| wrong("https"))?);
-    }
-    Ok(parsed.into_iter().map(|proxy| proxy.no_proxy(except.clone())).collect())
 }

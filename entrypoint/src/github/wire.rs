@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Fault, quote::printable};
+use super::{error::Fault, quote::printable, secret::SecretText};
 
 /// Body of `generate-jitconfig`. All but the folder are required; labels are taken exactly as sent.
 #[derive(Debug, Serialize)]
@@ -45,6 +45,12 @@ pub(super) struct RunnerPage {
 #[derive(Debug, Deserialize)]
 pub(super) struct GroupPage {
     pub(super) runner_groups: Vec<GroupEntry>,
+}
+
+/// Answer 201 to `registration-token` and `remove-token`. Both are good for an hour; `expires_at` is not looked at.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub(super) token: SecretText,
 }
 
 /// A runner group.
@@ -95,6 +101,7 @@ pub(super) fn judge(status: u16, headers: &HeaderMap, message: &str) -> Fault {
         404 => Fault::NotFound(message_owned()),
         408 | 500..=599 => Fault::Server { status, message: message_owned(), wait: seconds(headers, "retry-after") },
         409 => Fault::Conflict(message_owned()),
+        422 if message.to_ascii_lowercase().contains("max limit") => Fault::GroupFull(message_owned()),
         429 => limited(status, headers, message),
         200..=299 => Fault::Garbled { status, message: message_owned() },
         _ => Fault::Invalid { status, message: message_owned() },
@@ -124,8 +131,13 @@ fn until_reset(headers: &HeaderMap) -> Option<Duration> {
         return None;
     }
     let reset: u64 = text(headers, "x-ratelimit-reset")?.trim().parse().ok()?;
-    let now = http_date(text(headers, "date")?)?;
+    let now = u64::try_from(date(headers)?).ok()?;
     Some(Duration::from_secs(reset.saturating_sub(now) + 1))
+}
+
+/// The server's time of day, in seconds since 1970.
+pub(super) fn date(headers: &HeaderMap) -> Option<i64> {
+    i64::try_from(http_date(text(headers, "date")?)?).ok()
 }
 
 fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
@@ -187,6 +199,7 @@ mod tests {
             Fault::Forbidden { .. } => "forbidden".into(),
             Fault::NotFound(_) => "not found".into(),
             Fault::Conflict(_) => "conflict".into(),
+            Fault::GroupFull(_) => "full".into(),
             Fault::Invalid { .. } => "invalid".into(),
             Fault::Limited { wait, .. } => {
                 format!("limited {:?}", wait.map(|wait| wait.as_secs()))
@@ -222,6 +235,7 @@ mod tests {
             (408, &[], "", "server None"),
             (409, &[], "Already exists", "conflict"),
             (422, &[], "Invalid", "invalid"),
+            (422, &[], "Invalid Argument - Runner group 1 has reached max limit of 10000 runners.", "full"),
             (400, &[], "Bad version", "invalid"),
             (429, &[], "", "limited None"),
             (429, &[("retry-after", "2"), EMPTY, RESET, DATE], "", "limited Some(2)"),
