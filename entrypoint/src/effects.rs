@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{self, Config, Name, Ready, Registration as By, Wanted},
     errand::{self, Access, Answer, Order},
-    github::{AppKey, Blob, Claim, Credential, Endpoint, Names, RunnerId, RunnerName, SecretText, Wish},
+    github::{AppKey, Blob, Claim, Credential, Endpoint, NAME_PLACE, Names, RunnerId, RunnerName, SecretText, Wish},
     runner::{self, Start},
     stages::Ending,
     words::{Job, Note, Outcome, Protection, Registration, Removal, Role, SpotNotice, Task, Words},
@@ -82,7 +82,7 @@ impl Effects {
         let mut with = |option: &str, value: &str| arguments.extend([option.into(), value.into()]);
         with("--url", &format!("{}/{}", self.config.github.web, scope.web_path()));
         with("--name", name);
-        with("--work", &wanted.work_folder.replace(config::NAME_IN_FOLDER, name));
+        with("--work", &wanted.work_folder.replace(NAME_PLACE, name));
         if !wanted.own_labels.is_empty() {
             with("--labels", &wanted.own_labels.join(","));
         }

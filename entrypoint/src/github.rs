@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub(crate) use app::check_key;
 pub(crate) use endpoint::{Endpoint, Proxies};
 pub(crate) use error::{CallError, Class, Fault};
-pub(crate) use names::{Names, RunnerName};
+pub(crate) use names::{NAME_PLACE, Names, RunnerName};
 pub(crate) use ready::{JitConfig, fetch_jit};
 pub(crate) use register::{Claim, Notice, Settled, Wish, insist, register, settle};
 pub(crate) use retry::Policy;

@@ -11,6 +11,9 @@ const LONGEST: usize = 64;
 const SUFFIX: usize = 12;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// Stands in a work folder for the name of its runner.
+pub(crate) const NAME_PLACE: &str = "{name}";
+
 /// The name of one runner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -64,6 +67,14 @@ impl Names {
             Self::Prefixed(_) => None,
             Self::Exact(name) => Some(Candidate { name: RunnerName::new(name), drawn: false }),
         }
+    }
+
+    /// A name for an attempt that cannot be told whether it is free: exactly the given one, or one that nobody had before.
+    ///
+    /// # Errors
+    /// The kernel gives no random numbers.
+    pub(crate) fn pick(&self) -> Result<RunnerName, getrandom::Error> {
+        self.exact().map_or_else(|| self.draw(), Ok).map(|candidate| candidate.name)
     }
 
     /// A name nobody had before.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::error::{CallError, Fault};
-use super::names::{Candidate, Names, RunnerName};
+use super::names::{Candidate, NAME_PLACE, Names, RunnerName};
 use super::patience::Patience;
 use super::retry::Policy;
 use super::scope::Scope;
@@ -225,7 +225,8 @@ async fn attempts(
             None => wish.names.draw().map_err(|cause| CallError::setup("draw a runner name", cause.to_string()))?,
         };
         let call = format!("register runner {name} for {scope}");
-        let new = NewRunner { name: &name, group_id, labels: &wish.labels, work_folder: &wish.work_folder };
+        let work_folder = wish.work_folder.replace(NAME_PLACE, name.as_str());
+        let new = NewRunner { name: &name, group_id, labels: &wish.labels, work_folder: &work_folder };
         notify(Notice::MayExist(name.clone()));
         // From here the claim is in the list: an early return below leaves it there.
         claims.unseen.push(name.clone());

@@ -69,6 +69,16 @@ impl Scope {
         }
     }
 
+    /// The path of its page below the host, for `config.sh --url`.
+    #[must_use]
+    pub(crate) fn web_path(&self) -> String {
+        match self {
+            Self::Repo { owner, name } => format!("{}/{}", encoded(owner), encoded(name)),
+            Self::Org(name) => encoded(name),
+            Self::Enterprise(name) => format!("enterprises/{}", encoded(name)),
+        }
+    }
+
     /// What a credential needs to register runners here, for the hint of a refusal.
     pub(super) fn needed_permission(&self) -> &'static str {
         match self {
@@ -130,6 +140,13 @@ mod tests {
         ];
         for (scope, path) in cases {
             assert_eq!(scope.path(), path);
+        }
+    }
+
+    #[test]
+    fn the_page_of_a_scope_is_read_back_as_the_scope() {
+        for scope in [Scope::Repo { owner: "acme".into(), name: "site".into() }, Scope::Org("acme".into()), Scope::Enterprise("big".into())] {
+            assert_eq!(Scope::from_web_url(&format!("https://github.com/{}", scope.web_path())), Ok(scope));
         }
     }
 
