@@ -1,5 +1,7 @@
 //! Whole lives of `runner-entrypoint` against the GitHub stand-in and the stand-in runner.
 
+mod limits;
+
 use std::{fs, time::Duration};
 
 use nix::sys::signal::Signal;

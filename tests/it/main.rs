@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
 mod cache;
+mod crowd;
 mod harness;
 mod life;
 mod messages;
+mod stops;
 mod supervise;
 mod tidy;
