@@ -21,8 +21,8 @@ pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments
         .0
         .iter()
         .map(|setting| {
-            let set = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
-            (setting.name.to_owned(), set(setting.name) || setting.aliases.iter().any(|alias| set(alias)) || set(&setting.file_name()))
+            let set = |name: &String| environment.iter().any(|(known, value)| known == name.as_str() && !value.is_empty());
+            (setting.name.to_owned(), setting.names().iter().any(set))
         })
         .collect();
     let config = match Config::read(environment, arguments) {
@@ -53,41 +53,14 @@ pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments
 
 fn describe(config: &Config, given: &[(String, bool)]) -> String {
     let mut text = String::new();
-    let registration = &config.registration;
-    let cache = config.cache.as_ref().map_or("none".to_owned(), |cache| {
-        format!("{} (restore {}, save {})", cache.remote.display(), seconds(cache.restore), seconds(cache.save))
-    });
     let set: Vec<&str> = given.iter().filter(|(_, set)| *set).map(|(name, _)| name.as_str()).collect();
-    for (name, value) in [
-        ("target", registration.scope.to_string()),
-        ("API", registration.api.clone()),
-        ("labels", registration.labels.join(", ")),
-        ("group", registration.group.clone()),
-        ("runner", format!("{} as {}", config.runner.home.display(), config.runner.user.as_deref().unwrap_or("this user"))),
-        ("docker", config.docker.as_ref().map_or("none".to_owned(), |docker| docker.host.clone())),
-        ("tool cache", cache),
-        (
-            "stop",
-            format!(
-                "{} s: a job may run on for {:.1} s, then {:.1} s to cancel it, {:.1} s to save and deregister",
-                config.stop.total.as_secs(),
-                config.stop.drain.as_secs_f64(),
-                config.stop.cancel.as_secs_f64(),
-                config.stop.settle.as_secs_f64()
-            ),
-        ),
-        ("set", set.join(", ")),
-    ] {
+    for (name, value) in config.described().into_iter().chain([("set", set.join(", "))]) {
         let _ = writeln!(text, "{name:<12}{value}");
     }
     for warning in &config.warnings {
         let _ = writeln!(text, "warn  {warning}");
     }
     text
-}
-
-fn seconds(span: Option<std::time::Duration>) -> String {
-    span.map_or("off".to_owned(), |span| format!("within {} s", span.as_secs()))
 }
 
 struct Finding {
@@ -115,15 +88,15 @@ fn findings(config: &Config) -> Vec<Finding> {
         // The runner would start without it, so it is no reason to fail.
         findings.push(Finding { what, problem: runtime.block_on(mounted(cache.remote.clone())).err(), code: 0 });
     }
-    let asked = runtime.block_on(async {
-        let client = effects::client(config)?;
-        client.find_runner(&config.registration.scope, &crate::github::RunnerName::new("runner-entrypoint-check")).await
-    });
-    let (problem, code) = match asked {
-        Ok(_) => (None, 0),
-        Err(error) => (Some(error.to_string()), effects::ending(error.class()).code()),
-    };
-    findings.push(Finding { what: format!("GitHub lets us see the runners of {}", config.registration.scope), problem, code });
+    if let Some((scope, client)) = config.github.scope.as_ref().zip(effects::client(config)) {
+        let asked =
+            runtime.block_on(async { client?.find_runner(scope, &crate::github::RunnerName::new("runner-entrypoint-check")).await });
+        let (problem, code) = match asked {
+            Ok(_) => (None, 0),
+            Err(error) => (Some(error.to_string()), effects::ending(error.class()).code()),
+        };
+        findings.push(Finding { what: format!("GitHub lets us see the runners of {scope}"), problem, code });
+    }
     findings
 }
 

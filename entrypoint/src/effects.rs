@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use crate::{
-    config::{Config, Name},
+    config::{self, Config, Credential, Name},
     docker,
     github::{self, Claim, Class, Client, Names, Notice, Policy, RunnerId, RunnerName, Settled, Wish},
     runner,
@@ -122,19 +122,23 @@ async fn wait_for_docker(config: Rc<Config>) -> Outcome {
 /// The client for this configuration's API.
 ///
 /// # Errors
-/// A sentence for the user, and how the life ends because of it.
-pub(crate) fn client(config: &Config) -> Result<Client, github::CallError> {
-    let token = config.registration.token.expose().to_owned();
-    Client::new(&config.registration.api, github::Credential::new(token), &config.registration.proxies)
+/// A sentence for the user, and how the life ends because of it. `None` without a token that can be had.
+pub(crate) fn client(config: &Config) -> Option<Result<Client, github::CallError>> {
+    let Some(Credential::Token(token)) = &config.github.credential else { return None };
+    let token = token.reveal().ok()?.to_string();
+    Some(Client::new(&config.github.api, github::Credential::new(token), &config.github.proxies))
 }
 
 async fn register(config: Rc<Config>, jit_config: Rc<RefCell<Option<Secret>>>, tell: Tell<Words>) -> Outcome {
     let failed = |error: &github::CallError| Outcome::RegisterFailed { ending: ending(error.class()), why: error.to_string() };
-    let client = match client(&config) {
+    let (config::Registration::Jit(wanted), Some(scope), Some(client)) = (&config.registration, &config.github.scope, client(&config))
+    else {
+        return Outcome::RegisterFailed { ending: Ending::Bug, why: "only a just-in-time registration with a token is there yet".into() };
+    };
+    let client = match client {
         Ok(client) => client,
         Err(error) => return failed(&error),
     };
-    let wanted = &config.registration;
     let wish = Wish {
         names: match &wanted.name {
             Name::Exactly(name) => Names::Exact(name.clone()),
@@ -144,7 +148,7 @@ async fn register(config: Rc<Config>, jit_config: Rc<RefCell<Option<Secret>>>, t
         labels: wanted.labels.clone(),
         work_folder: wanted.work_folder.clone(),
     };
-    let registered = github::register(&client, &wanted.scope, &wish, &Policy::default(), wanted.budget, |notice| match notice {
+    let registered = github::register(&client, scope, &wish, &Policy::default(), wanted.budget, |notice| match notice {
         Notice::MayExist(name) => tell(Outcome::MayExist(name.as_str().to_owned())),
         Notice::Absent(name) => tell(Outcome::Absent(name.as_str().to_owned())),
         Notice::Waiting { error, wait } => tell(Outcome::Waiting(format!("{error}\ntrying again in {:.1} s", wait.as_secs_f64()))),
@@ -174,9 +178,12 @@ async fn deregister(config: Rc<Config>, registration: Registration) -> Outcome {
         Registration::MayExist(name) => Claim::MayExist(RunnerName::new(&name)),
         Registration::Runner { id, name } => Claim::Runner { id: RunnerId(id), name: RunnerName::new(&name) },
     };
-    Outcome::Deregistered(match client(&config) {
+    let Some((scope, client)) = config.github.scope.as_ref().zip(client(&config)) else {
+        return Outcome::Deregistered(Removal::Failed("there is no token to remove the registration with".into()));
+    };
+    Outcome::Deregistered(match client {
         Err(error) => Removal::Failed(error.to_string()),
-        Ok(client) => match github::settle(&client, &config.registration.scope, &claim, &Policy::default(), REMOVAL).await {
+        Ok(client) => match github::settle(&client, scope, &claim, &Policy::default(), REMOVAL).await {
             Settled::Gone => Removal::Gone,
             Settled::Busy => Removal::Busy,
             Settled::Unknown(error) => Removal::Failed(error.to_string()),

@@ -77,13 +77,16 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
     // A job under the same user must not read our memory, environment or descriptors (proc_pid(5), PR_SET_DUMPABLE).
     let undumpable = nix::sys::prctl::set_dumpable(false);
     let colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-    let config = match Config::read(environment, arguments) {
+    let config = match Config::read(environment.clone(), arguments.clone()) {
         Ok(config) => config,
         Err(problems) => {
             records::complain(&format!("runner-entrypoint: {problems}\n"));
             return CONFIG;
         }
     };
+    if config.dry_run {
+        return check::check(environment, arguments);
+    }
     records::start(records::Settings { colour, ..config.log });
     if let Err(error) = undumpable {
         tracing::warn!(%error, "this process could not be closed to the job's user");

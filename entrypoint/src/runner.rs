@@ -36,7 +36,7 @@ pub(crate) fn program(runner: &Runner, jit_config: &Secret, identity: Option<&Us
         ("AGENT_TOOLSDIRECTORY", runner.tool_cache.clone().into_os_string()),
         // Otherwise "your version is too old" looks like any other error (actions/runner `Constants.cs`).
         ("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE", "1".into()),
-        (JIT_VARIABLE, jit_config.expose().into()),
+        (JIT_VARIABLE, jit_config.reveal().map(|blob| blob.as_str().into()).unwrap_or_default()),
     ] {
         environment.insert(name.into(), value);
     }
