@@ -81,7 +81,7 @@ impl Config {
         flags: impl IntoIterator<Item = (String, OsString)>,
     ) -> Result<(Self, Vec<String>), Problems> {
         let mut reader = Reader::new(SETTINGS, environment, flags);
-        let warnings = reader.warnings().to_vec();
+        let warnings = reader.misspelt(&[]);
         let hour = Duration::from_secs(3600);
         let config = Self {
             storage: storage(&mut reader),

@@ -8,34 +8,38 @@ use tokio::time::timeout;
 
 use crate::{
     CONFIG,
-    config::{Config, TABLE},
-    docker, effects, runner,
+    config::{Config, Registration, TABLE},
+    docker, effects, errand,
+    github::{Client, RunnerName},
+    runner,
 };
 
 /// How long a mount may take to answer.
 const MOUNT: Duration = Duration::from_secs(5);
 
-/// Prints the findings and returns the exit code of the worst.
+/// The command: reads the settings, then reports.
 pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments) -> u8 {
-    let given: Vec<(String, bool)> = TABLE
-        .0
-        .iter()
-        .map(|setting| {
-            let set = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
-            (setting.name.to_owned(), set(setting.name) || setting.aliases.iter().any(|alias| set(alias)) || set(&setting.file_name()))
-        })
-        .collect();
-    let config = match Config::read(environment, arguments) {
-        Ok(config) => config,
+    let given = given(&environment);
+    match Config::read(environment, arguments) {
+        Ok(config) => report(&config, &given),
         Err(problems) => {
             records::complain(&format!("runner-entrypoint: {problems}\n"));
-            return CONFIG;
+            CONFIG
         }
-    };
-    let mut report = describe(&config, &given);
-    let findings = findings(&config);
+    }
+}
+
+/// The settings that the environment has, by their first names.
+pub(crate) fn given(environment: &[(OsString, OsString)]) -> Vec<&'static str> {
+    let set = |name: &String| environment.iter().any(|(known, value)| known == name.as_str() && !value.is_empty());
+    TABLE.0.iter().filter(|setting| setting.names().iter().any(set)).map(|setting| setting.name).collect()
+}
+
+/// Prints the findings and returns the exit code of the worst.
+pub(crate) fn report(config: &Config, given: &[&'static str]) -> u8 {
+    let mut report = describe(config, given);
     let mut code = 0;
-    for finding in &findings {
+    for finding in &findings(config) {
         let _ = match &finding.problem {
             None => writeln!(report, "ok    {}", finding.what),
             Some(problem) => {
@@ -51,43 +55,15 @@ pub(crate) fn check(environment: Vec<(OsString, OsString)>, arguments: Arguments
     code
 }
 
-fn describe(config: &Config, given: &[(String, bool)]) -> String {
+fn describe(config: &Config, given: &[&'static str]) -> String {
     let mut text = String::new();
-    let registration = &config.registration;
-    let cache = config.cache.as_ref().map_or("none".to_owned(), |cache| {
-        format!("{} (restore {}, save {})", cache.remote.display(), seconds(cache.restore), seconds(cache.save))
-    });
-    let set: Vec<&str> = given.iter().filter(|(_, set)| *set).map(|(name, _)| name.as_str()).collect();
-    for (name, value) in [
-        ("target", registration.scope.to_string()),
-        ("API", registration.api.clone()),
-        ("labels", registration.labels.join(", ")),
-        ("group", registration.group.clone()),
-        ("runner", format!("{} as {}", config.runner.home.display(), config.runner.user.as_deref().unwrap_or("this user"))),
-        ("docker", config.docker.as_ref().map_or("none".to_owned(), |docker| docker.host.clone())),
-        ("tool cache", cache),
-        (
-            "stop",
-            format!(
-                "{} s: a job may run on for {:.1} s, then {:.1} s to cancel it, {:.1} s to save and deregister",
-                config.stop.total.as_secs(),
-                config.stop.drain.as_secs_f64(),
-                config.stop.cancel.as_secs_f64(),
-                config.stop.settle.as_secs_f64()
-            ),
-        ),
-        ("set", set.join(", ")),
-    ] {
+    for (name, value) in config.described().into_iter().chain([("set", given.join(", "))]) {
         let _ = writeln!(text, "{name:<12}{value}");
     }
     for warning in &config.warnings {
         let _ = writeln!(text, "warn  {warning}");
     }
     text
-}
-
-fn seconds(span: Option<std::time::Duration>) -> String {
-    span.map_or("off".to_owned(), |span| format!("within {} s", span.as_secs()))
 }
 
 struct Finding {
@@ -100,7 +76,7 @@ struct Finding {
 
 fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let problems = runner::problems(&config.runner);
+    let problems = runner::problems(&config.runner, matches!(config.registration, Registration::Classic { .. }));
     if problems.is_empty() {
         findings.push(Finding { what: "the runner can be started".to_owned(), problem: None, code: CONFIG });
     }
@@ -115,16 +91,27 @@ fn findings(config: &Config) -> Vec<Finding> {
         // The runner would start without it, so it is no reason to fail.
         findings.push(Finding { what, problem: runtime.block_on(mounted(cache.remote.clone())).err(), code: 0 });
     }
-    let asked = runtime.block_on(async {
-        let client = effects::client(config)?;
-        client.find_runner(&config.registration.scope, &crate::github::RunnerName::new("runner-entrypoint-check")).await
-    });
-    let (problem, code) = match asked {
-        Ok(_) => (None, 0),
-        Err(error) => (Some(error.to_string()), effects::ending(error.class()).code()),
-    };
-    findings.push(Finding { what: format!("GitHub lets us see the runners of {}", config.registration.scope), problem, code });
+    if config.github.credential.is_some() && config.github.scope.is_some() {
+        findings.push(runtime.block_on(github(config)));
+    }
     findings
+}
+
+async fn github(config: &Config) -> Finding {
+    let what = config.github.scope.as_ref().map(|scope| format!("GitHub lets us see the runners of {scope}")).unwrap_or_default();
+    let problem = |problem: String, code| Finding { what: String::new(), problem: Some(problem), code };
+    let access = match effects::access(config) {
+        Ok(access) => access,
+        Err(error) => return problem(format!("the credential cannot be read: {error}"), CONFIG),
+    };
+    let asked = match Client::new(&access.endpoint, access.credential) {
+        Ok(client) => client.find_runner(&access.scope, &RunnerName::new("runner-entrypoint-check")).await.map(drop),
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(()) => Finding { what, problem: None, code: 0 },
+        Err(error) => problem(error.to_string(), errand::ending(error.class()).code()),
+    }
 }
 
 /// A mount may hang, so it is looked at from a thread that can be left behind.

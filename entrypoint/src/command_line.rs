@@ -8,7 +8,11 @@ use supervise::{
     records::{self, Sink},
 };
 
-use crate::{config::TABLE, errand, stages::EXIT_CODES};
+use crate::{
+    config::{TABLE, dialects_markdown},
+    errand,
+    stages::EXIT_CODES,
+};
 
 /// A command, understood.
 #[derive(Debug)]
@@ -132,7 +136,8 @@ usage: runner-entrypoint [run] [--SETTING VALUE...]   live one runner's life (th
        runner-entrypoint cache save --from LOCAL --to REMOTE
        runner-entrypoint reference                    all settings and exit codes as Markdown
 
-Every setting is an environment variable and a flag: STOP_TIMEOUT=60 is --stop-timeout 60.
+Every setting is an environment variable and a flag: STOP_TIMEOUT=60 is --stop-timeout 60. Secrets are no flags, but each can
+be a file: ACCESS_TOKEN_FILE=PATH is --access-token-file PATH. The reference tells which variables of other images mean the same.
 To begin with: ACCESS_TOKEN and REPO_URL; in a pair with docker DOCKER_HOST; with shared storage TOOL_CACHE_REMOTE;
 and STOP_TIMEOUT as your platform has it.
 
@@ -145,7 +150,7 @@ and STOP_TIMEOUT as your platform has it.
 
 /// Settings and exit codes as Markdown, for the documentation.
 fn reference() -> String {
-    markdown(TABLE) + &markdown_exit_codes(EXIT_CODES)
+    markdown(TABLE) + &markdown_exit_codes(EXIT_CODES) + &dialects_markdown()
 }
 
 #[cfg(test)]
@@ -189,6 +194,12 @@ mod tests {
         ] {
             assert_eq!(read(words).unwrap_err(), expected);
         }
+    }
+
+    #[test]
+    fn each_setting_has_one_line_of_help() {
+        let lines: Vec<String> = render_help(TABLE).lines().filter(|line| line.starts_with("  ")).map(str::to_owned).collect();
+        assert_eq!(lines.len(), TABLE.0.len(), "{lines:#?}");
     }
 
     #[test]

@@ -129,7 +129,9 @@ async fn register(access: Access, wish: Wish, budget: Duration) -> Outcome {
         Ok(client) => client,
         Err(error) => return failed(&error),
     };
-    let tell = |outcome| drop(say(&Answer::Outcome(outcome)));
+    let tell = |outcome| {
+        say(&Answer::Outcome(outcome));
+    };
     let registered = github::register(&client, &access.scope, &wish, &Policy::default(), budget, |notice| match notice {
         Notice::MayExist(name) => tell(Outcome::MayExist(name.as_str().to_owned())),
         Notice::Absent(name) => tell(Outcome::Absent(name.as_str().to_owned())),

@@ -2,14 +2,6 @@
 //!
 //! Everything comes in as values: this file knows no setting, no environment variable, no lifecycle and no tool cache.
 //! The credential is a type that cannot be printed; text from the network is escaped and cut before it reaches a message.
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "Apps, tokens for config.sh and ready configurations: the library is complete before all its callers are"
-    )
-)]
 
 mod app;
 mod endpoint;

@@ -10,9 +10,8 @@ mod spot;
 mod stand_in;
 mod task;
 
-#[expect(unused_imports, reason = "nobody asks before there are errands")]
 pub(crate) use self::{
     protection::{Protection, protect},
     spot::{Notice, spot_notice},
-    task::{Task, task},
+    task::task,
 };

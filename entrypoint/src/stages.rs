@@ -112,6 +112,7 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// All of them, in the order of their codes.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 14] = [
         Self::JobDone,
         Self::Stopped,

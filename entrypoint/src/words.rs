@@ -239,8 +239,6 @@ pub(crate) enum Note {
         /// `Succeeded`, `Failed`, `Canceled`.
         result: String,
     },
-    /// The service has no such runner any more.
-    Withdrawn,
     /// `run.sh` says with which code its Listener ended; its own code is always 0.
     ListenerEnded(u8),
     /// GitHub refuses the token that `config.sh` was given.

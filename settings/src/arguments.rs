@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::{Table, spelling};
 
 /// What was typed: a command word, settings as flags, and switches that are no setting.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// `--help` was asked for.
     pub help: bool,

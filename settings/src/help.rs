@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{Setting, Table};
 
-const WIDTH: usize = 100;
+const WIDTH: usize = 132;
 
 /// The settings as an aligned, grouped list for `--help`.
 pub fn render(table: Table) -> String {
@@ -66,18 +66,9 @@ pub fn markdown_exit_codes(codes: &[(u8, &str)]) -> String {
     })
 }
 
+/// Other names, and the files of secrets, are left to the reference: this is what one reads to find a setting.
 fn sentence(setting: &Setting) -> String {
-    let mut text = setting.help.to_owned();
-    if setting.secret {
-        let _ = write!(text, "; or {}, a file that holds it", setting.file_name());
-    }
-    if !setting.default.is_empty() {
-        let _ = write!(text, " [{}]", setting.default);
-    }
-    if !setting.aliases.is_empty() {
-        let _ = write!(text, " (also {})", setting.aliases.join(", "));
-    }
-    text
+    if setting.default.is_empty() { setting.help.to_owned() } else { format!("{} [{}]", setting.help, setting.default) }
 }
 
 fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -125,8 +116,8 @@ mod tests {
     fn help_is_grouped_and_aligned() {
         assert_eq!(
             render(TABLE),
-            "Stop:\n  STOP_TIMEOUT SECONDS  how long a stop may take [30] (also GRACE)\n\n\
-             GitHub:\n  ACCESS_TOKEN TOKEN    personal access token; or ACCESS_TOKEN_FILE, a file that holds it\n\n"
+            "Stop:\n  STOP_TIMEOUT SECONDS  how long a stop may take [30]\n\n\
+             GitHub:\n  ACCESS_TOKEN TOKEN    personal access token\n\n"
         );
     }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, time::Duration};
 
+use zeroize::Zeroizing;
+
 use crate::{Secret, Setting, Table, spelling};
 
 /// One thing wrong with the configuration.
@@ -28,7 +30,7 @@ impl fmt::Display for Problems {
         for problem in &self.0 {
             write!(f, "\n  {}: {}", problem.setting, problem.what)?;
             if let Some(hint) = &problem.hint {
-                write!(f, "\n    hint: {hint}")?;
+                write!(f, "\n    hint: {}", hint.replace('\n', "\n          "))?;
             }
         }
         Ok(())
@@ -40,12 +42,17 @@ impl std::error::Error for Problems {}
 /// Hands out the values of a [`Table`]'s settings and remembers what was wrong with them.
 ///
 /// An empty variable counts as unset: ECS, compose and Kubernetes templates produce those for values left out.
-#[derive(Debug)]
 pub struct Reader {
     table: Table,
     values: BTreeMap<String, OsString>,
     problems: Vec<Problem>,
-    warnings: Vec<String>,
+}
+
+/// Without values: some are secrets.
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("problems", &self.problems).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
@@ -64,23 +71,41 @@ impl Reader {
             }
         }
         values.extend(flags);
-        let warnings = misspelt(table, &values);
-        Self { table, values, problems: Vec::new(), warnings }
+        Self { table, values, problems: Vec::new() }
     }
 
-    /// Variables that are no setting but look like one.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    /// A sentence for each variable that is no setting but looks like one. `others` are no settings either, and meant as they stand.
+    pub fn misspelt(&self, others: &[&str]) -> Vec<String> {
+        let known = self.table.known_names();
+        self.values
+            .keys()
+            .filter(|name| !known.contains(name) && !others.contains(&name.as_str()))
+            .filter_map(|name| {
+                let meant = spelling::nearest(name, known.iter().map(String::as_str))?;
+                Some(format!("{name} is not a setting; did you mean {meant}?"))
+            })
+            .collect()
+    }
+
+    /// The variable by which the user gave a setting, be it itself, an alias or the file of a secret.
+    pub fn given_as(&self, name: &str) -> Option<String> {
+        let setting = self.setting(name);
+        self.raw(setting).or_else(|| self.raw_file(setting).filter(|_| setting.secret)).map(|(used, _)| used)
+    }
+
+    /// A variable that is no setting of the table, as text; `None` if it is unset, empty or not UTF-8.
+    pub fn foreign(&self, name: &str) -> Option<&str> {
+        self.values.get(name).filter(|value| !value.is_empty()).and_then(|value| value.to_str())
+    }
+
+    /// Every variable that is set.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
     }
 
     /// Whether the user set it, under any of its names.
     pub fn is_set(&self, name: &str) -> bool {
         self.raw(self.setting(name)).is_some()
-    }
-
-    /// Whether the user named a file that holds it.
-    pub fn is_set_as_file(&self, name: &str) -> bool {
-        self.raw_file(self.setting(name)).is_some()
     }
 
     /// The text of a setting, its default if unset, `None` if it has none.
@@ -113,11 +138,22 @@ impl Reader {
     /// An image that reads "any text" as true switched on by `EPHEMERAL=false` cost its users hundreds of runners.
     pub fn switch(&mut self, name: &str) -> bool {
         let Some(text) = self.text(name) else { return false };
+        let used = self.shown(name);
+        self.yes_or_no(&used, &text)
+    }
+
+    /// Yes or no of a variable that is no setting of the table; `None` if it is unset.
+    pub fn foreign_switch(&mut self, name: &str) -> Option<bool> {
+        let text = self.foreign(name)?.to_owned();
+        Some(self.yes_or_no(name, &text))
+    }
+
+    fn yes_or_no(&mut self, used: &str, text: &str) -> bool {
         match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => true,
             "false" | "0" | "no" | "off" => false,
             _ => {
-                self.problem(name, &format!("`{text}` is neither yes nor no"), Some("allowed: true, 1, yes, on, false, 0, no, off"));
+                self.problem(used, &format!("`{text}` is neither yes nor no"), Some("allowed: true, 1, yes, on, false, 0, no, off"));
                 false
             }
         }
@@ -134,7 +170,7 @@ impl Reader {
             Some(span) if (least..=most).contains(&span) => span,
             _ => {
                 let allowed = format!("allowed: {} to {} seconds, or with a unit as in `90s` or `2m`", least.as_secs(), most.as_secs());
-                self.problem(name, &format!("`{text}` is not a time span in range"), Some(&allowed));
+                self.problem(&self.shown(name), &format!("`{text}` is not a time span in range"), Some(&allowed));
                 least
             }
         }
@@ -146,7 +182,11 @@ impl Reader {
         match text.parse::<u32>() {
             Ok(number) if (least..=most).contains(&number) => number,
             _ => {
-                self.problem(name, &format!("`{text}` is not a number in range"), Some(&format!("allowed: {least} to {most}")));
+                self.problem(
+                    &self.shown(name),
+                    &format!("`{text}` is not a number in range"),
+                    Some(&format!("allowed: {least} to {most}")),
+                );
                 least
             }
         }
@@ -178,7 +218,7 @@ impl Reader {
         let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)).map(|&(_, value)| value);
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|&(word, _)| word).collect();
-            self.problem(name, &format!("`{text}` is not one of its values"), Some(&format!("allowed: {}", words.join(", "))));
+            self.problem(&self.shown(name), &format!("`{text}` is not one of its values"), Some(&format!("allowed: {}", words.join(", "))));
         }
         found
     }
@@ -189,33 +229,75 @@ impl Reader {
         text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A secret from its variable or from the file that `NAME_FILE` names; a trailing line break is not part of it.
+    /// A secret of one line from its variable or from the file that `NAME_FILE` names; a line break at its end is not part of it.
+    ///
+    /// The file is read once here, to say now what is wrong with it; the secret keeps its path.
     pub fn secret(&mut self, name: &str) -> Option<Secret> {
+        self.checked_secret(name, false, |text| {
+            // In a header such a character would be refused much later, by an HTTP client, with a message about headers.
+            match text.chars().any(char::is_control) {
+                true => Err("is more than one line of plain text\nthe secret alone, on one line".to_owned()),
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// As [`Reader::secret`], with line breaks inside, e.g. a key in PEM. In a variable, which often can hold no line break, the two
+    /// characters `\n` stand for one. `check` judges the text; its error is what is wrong, and after a line break what to do.
+    pub fn secret_text(&mut self, name: &str, check: impl Fn(&str) -> Result<(), String>) -> Option<Secret> {
+        self.checked_secret(name, true, |text| {
+            if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+                return Err("is not plain text".to_owned());
+            }
+            check(text)
+        })
+    }
+
+    fn checked_secret(&mut self, name: &str, lines: bool, check: impl Fn(&str) -> Result<(), String>) -> Option<Secret> {
         let setting = self.setting(name);
-        let direct = self.raw(setting);
-        let file = self.raw_file(setting);
-        match (direct, file) {
+        let (used, secret, path) = match (self.raw(setting), self.raw_file(setting)) {
             (Some((direct, _)), Some((file, _))) => {
                 self.problem(&direct, &format!("is set, and {file} too"), Some("keep one of the two"));
-                None
+                return None;
             }
-            (Some((used, value)), None) => {
-                let text = value.into_string().unwrap_or_default();
-                self.checked_secret(&used, &text, "is not plain text")
-            }
+            (Some((used, value)), None) => match value.into_string() {
+                Ok(text) => {
+                    let text = Zeroizing::new(text);
+                    let one_line = lines && !text.contains('\n');
+                    let text = if one_line { Zeroizing::new(text.replace("\\n", "\n")) } else { text };
+                    (used, Secret::new(text.trim_end_matches(['\n', '\r'])), None)
+                }
+                Err(_) => {
+                    self.problem(&used, "is not plain text", None);
+                    return None;
+                }
+            },
             (None, Some((used, path))) => {
                 let path = PathBuf::from(path);
-                match std::fs::read_to_string(&path) {
-                    Ok(text) => self.checked_secret(&used, &text, &format!("names {}, which is empty or not plain text", path.display())),
-                    Err(error) => {
-                        let hint = "the file must be readable by the user this program runs as";
-                        self.problem(&used, &format!("names {}, which cannot be read: {error}", path.display()), Some(hint));
-                        None
-                    }
-                }
+                (used, Secret::in_file(&path), Some(path))
             }
-            (None, None) => None,
-        }
+            (None, None) => return None,
+        };
+        let place = path.as_ref().map(|path| format!("names {}, which ", path.display())).unwrap_or_default();
+        let (what, hint) = match secret.reveal() {
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => (format!("{place}is empty or not plain text"), None),
+            Err(error) => {
+                let hint = "the file must be readable by the user this program runs as";
+                let error = error.to_string();
+                // The error names the file, and so did we.
+                let cause = path.as_ref().and_then(|path| error.strip_prefix(&format!("{}: ", path.display()))).unwrap_or(&error);
+                (format!("{place}cannot be read: {cause}"), Some(hint.to_owned()))
+            }
+            Ok(text) => match check(&text) {
+                Ok(()) => return Some(secret),
+                Err(wrong) => match wrong.split_once('\n') {
+                    Some((what, hint)) => (format!("{place}{what}"), Some(hint.to_owned())),
+                    None => (format!("{place}{wrong}"), None),
+                },
+            },
+        };
+        self.problem(&used, &what, hint.as_deref());
+        None
     }
 
     /// Records a problem that only the caller can see, e.g. two settings that contradict each other.
@@ -231,14 +313,9 @@ impl Reader {
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
 
-    fn checked_secret(&mut self, used: &str, text: &str, otherwise: &str) -> Option<Secret> {
-        let text = text.trim_end_matches(['\n', '\r']);
-        // A control character in a header value would be refused much later, by the HTTP client, with a message about headers.
-        if text.is_empty() || text.chars().any(|c| c.is_control() && c != '\n') {
-            self.problem(used, otherwise, None);
-            return None;
-        }
-        Some(Secret::new(text))
+    /// The name that the user knows it by.
+    fn shown(&self, name: &str) -> String {
+        self.given_as(name).unwrap_or_else(|| name.to_owned())
     }
 
     fn setting(&self, name: &str) -> &'static Setting {
@@ -256,18 +333,6 @@ impl Reader {
     fn first_of(&self, mut names: impl Iterator<Item = String>) -> Option<(String, OsString)> {
         names.find_map(|name| self.values.get(&name).map(|value| (name, value.clone())))
     }
-}
-
-fn misspelt(table: Table, values: &BTreeMap<String, OsString>) -> Vec<String> {
-    let known = table.known_names();
-    values
-        .keys()
-        .filter(|name| !known.contains(name))
-        .filter_map(|name| {
-            let meant = spelling::nearest(name, known.iter().map(String::as_str))?;
-            Some(format!("{name} is not a setting; did you mean {meant}?"))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -365,8 +430,34 @@ mod tests {
         let file = dir.path().join("token");
         std::fs::write(&file, "s3cret\n").unwrap();
         let mut reader = reader(&[("TOKEN_FILE", file.to_str().unwrap())]);
-        assert_eq!(reader.secret("TOKEN").unwrap().expose(), "s3cret");
+        assert_eq!(*reader.secret("TOKEN").unwrap().reveal().unwrap(), "s3cret");
         reader.finish().unwrap();
+    }
+
+    #[test]
+    fn a_secret_of_many_lines_may_come_with_its_line_breaks_written_out() {
+        for given in ["-----BEGIN\\nabc\\n-----END\\n", "-----BEGIN\nabc\n-----END\n"] {
+            let mut reader = reader(&[("TOKEN", given)]);
+            assert_eq!(*reader.secret_text("TOKEN", |_| Ok(())).unwrap().reveal().unwrap(), "-----BEGIN\nabc\n-----END");
+            reader.finish().unwrap();
+        }
+        let mut judged = reader(&[("TOKEN", "abc")]);
+        assert!(judged.secret_text("TOKEN", |_| Err("is no key\nmake one".to_owned())).is_none());
+        assert!(only_problem(judged).ends_with("TOKEN: is no key\n    hint: make one"));
+        let mut lines = reader(&[("TOKEN", "s3cret\nmore")]);
+        assert!(lines.secret("TOKEN").is_none());
+        assert!(only_problem(lines).contains("TOKEN: is more than one line of plain text"));
+    }
+
+    #[test]
+    fn problems_and_questions_use_the_name_that_the_user_used() {
+        let mut aliased = reader(&[("OLD_TOKEN_FILE", "/x"), ("RUNNER_LABELS", "a"), ("OTHER", "perhaps")]);
+        assert_eq!(aliased.given_as("TOKEN").as_deref(), Some("OLD_TOKEN_FILE"));
+        assert_eq!(aliased.given_as("LABELS").as_deref(), Some("RUNNER_LABELS"));
+        assert_eq!(aliased.given_as("WORK"), None);
+        assert_eq!(aliased.foreign("OTHER"), Some("perhaps"));
+        assert_eq!((aliased.foreign_switch("NOTHING"), aliased.foreign_switch("OTHER")), (None, Some(false)));
+        assert!(only_problem(aliased).contains("OTHER: `perhaps` is neither yes nor no"));
     }
 
     #[test]
@@ -388,7 +479,8 @@ mod tests {
     #[test]
     fn a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not() {
         let reader = reader(&[("STOP_TIMEOT", "5"), ("PATH", "/bin"), ("TOKEN_FILE", "/x")]);
-        assert_eq!(reader.warnings(), ["STOP_TIMEOT is not a setting; did you mean STOP_TIMEOUT?"]);
+        assert_eq!(reader.misspelt(&[]), ["STOP_TIMEOT is not a setting; did you mean STOP_TIMEOUT?"]);
+        assert!(reader.misspelt(&["STOP_TIMEOT"]).is_empty());
         reader.finish().unwrap();
     }
 }

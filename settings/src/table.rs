@@ -26,6 +26,15 @@ impl Setting {
         if self.secret { format!("{kebab}-file") } else { kebab }
     }
 
+    /// Every variable that means something here: the name, its aliases, and the files of a secret.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::iter::once(self.name).chain(self.aliases.iter().copied()).map(str::to_owned).collect();
+        if self.secret {
+            names.extend(names.clone().iter().map(|name| format!("{name}_FILE")));
+        }
+        names
+    }
+
     /// The variable that names a file holding a secret.
     pub fn file_name(&self) -> String {
         format!("{}_FILE", self.name)
@@ -59,16 +68,7 @@ impl Table {
     }
 
     /// Every variable name that means something: names, aliases, and the files of secrets.
-    pub(crate) fn known_names(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for setting in self.0 {
-            names.push(setting.name.to_owned());
-            names.extend(setting.aliases.iter().map(|&alias| alias.to_owned()));
-            if setting.secret {
-                names.push(setting.file_name());
-                names.extend(setting.aliases.iter().map(|alias| format!("{alias}_FILE")));
-            }
-        }
-        names
+    pub fn known_names(&self) -> Vec<String> {
+        self.0.iter().flat_map(Setting::names).collect()
     }
 }

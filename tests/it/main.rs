@@ -3,6 +3,7 @@
 
 mod cache;
 mod crowd;
+mod dialects;
 mod harness;
 mod life;
 mod messages;

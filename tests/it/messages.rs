@@ -15,13 +15,18 @@ use runner_tests::{
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
+/// In every secret of these tests that the stand-in does not know.
+const MARKER: &str = "marker";
+
 /// Runs it to its end and compares all it said with what was reviewed.
 #[track_caller]
 fn reviewed(name: &str, bed: &Bed, launch: Launch<'_>) {
     let mut life = launch.start();
     let ending = life.wait(DEADLINE);
     let (stdout, stderr) = (life.stdout(), life.stderr());
-    assert!(!stdout.contains(bed.token()) && !stderr.contains(bed.token()), "a secret was said");
+    for secret in [bed.token(), MARKER] {
+        assert!(!stdout.contains(secret) && !stderr.contains(secret), "a secret was said: {stdout}{stderr}");
+    }
     let code = match ending {
         Ending::Code(code) => format!("exit code {code}"),
         Ending::Signal(signal) => format!("signal {signal}"),
@@ -80,6 +85,105 @@ fn settings_that_are_missing_wrong_or_contradict_each_other() {
     reviewed("entrypoint_two_targets", &bed, plainly(&bed).without("RUNNER_SCOPE").env("ORG_NAME", "acme"));
     reviewed("entrypoint_scope_without_its_target", &bed, plainly(&bed).without("REPO_URL").env("RUNNER_SCOPE", "org"));
     reviewed("entrypoint_docker_host", &bed, plainly(&bed).env("DOCKER_HOST", "/var/run/docker.sock"));
+}
+
+const APP: (&str, &str) = ("APP_ID", "12345");
+const APP_KEY: (&str, &str) = ("APP_PRIVATE_KEY", "-----BEGIN RSA PRIVATE KEY-----\\nmarker\\n-----END RSA PRIVATE KEY-----");
+const PAT: (&str, &str) = ("ACCESS_TOKEN", "ghp_marker");
+const TOKEN: (&str, &str) = ("RUNNER_TOKEN", "AABBmarker");
+const READY: (&str, &str) = ("ACTIONS_RUNNER_INPUT_JITCONFIG", "bWFya2Vymarker");
+const READY_URL: (&str, &str) = ("JITCONFIG_URL", "https://pool.example.com/runner?signature=marker");
+const ORG: (&str, &str) = ("ORG_NAME", "acme");
+
+#[track_caller]
+fn reviewed_settings(cases: &[(&str, &[(&str, &str)])]) {
+    let bed = Bed::new();
+    for (name, settings) in cases {
+        let launch = settings.iter().fold(bare(&bed, Program::Entrypoint), |launch, (name, value)| launch.env(name, *value));
+        reviewed(&format!("entrypoint_{name}"), &bed, launch);
+    }
+}
+
+#[test]
+fn ways_to_register_that_are_incomplete_or_contradict_each_other() {
+    reviewed_settings(&[
+        ("no_way_to_register", &[ORG]),
+        ("token_and_app", &[ORG, PAT, APP, APP_KEY]),
+        ("app_without_key", &[ORG, APP]),
+        ("app_key_without_id", &[ORG, APP_KEY]),
+        ("app_id_malformed", &[ORG, ("APP_ID", "my app"), APP_KEY]),
+        ("app_key_no_pem", &[ORG, APP, ("GITHUB_APP_PEM", "LS0tLmarker")]),
+        ("app_key_cut_off", &[ORG, APP, ("APP_PRIVATE_KEY", "-----BEGIN RSA PRIVATE KEY-----")]),
+        ("app_key_file_missing", &[ORG, APP, ("APP_PRIVATE_KEY_FILE", "/run/secrets/missing")]),
+        ("jit_with_registration_token", &[ORG, TOKEN, ("REGISTRATION", "jit")]),
+        ("registration_unknown", &[ORG, PAT, ("REGISTRATION", "just-in-time")]),
+        ("ready_and_registration_token", &[READY, TOKEN]),
+        ("ready_twice", &[READY, READY_URL]),
+        ("ready_and_classic", &[READY_URL, ("REGISTRATION", "classic")]),
+        ("ready_malformed", &[("ACTIONS_RUNNER_INPUT_JITCONFIG", "{\"marker\": 1}")]),
+        ("ready_address_malformed", &[("JITCONFIG_URL", "https://me:marker@pool.example.com/runner?signature=marker")]),
+        ("ready_token_without_address", &[ORG, PAT, ("JITCONFIG_TOKEN", "marker")]),
+        ("token_of_two_lines", &[ORG, ("ACCESS_TOKEN", "ghp_marker\nghp_marker")]),
+    ]);
+}
+
+#[test]
+fn hosts_that_contradict_each_other_or_are_none() {
+    reviewed_settings(&[
+        ("two_hosts", &[PAT, ("REPO_URL", "https://github.example.com/acme/widgets"), ("GITHUB_HOST", "github.com")]),
+        ("host_with_path", &[PAT, ORG, ("GITHUB_HOST", "github.example.com/api/v3")]),
+        ("github_url_without_scheme", &[PAT, ORG, ("GITHUB_URL", "github.example.com")]),
+        ("api_named_twice", &[PAT, ORG, ("GITHUB_API_URL", "https://a.example.com"), ("GITHUB_API_HOST", "b.example.com")]),
+        ("api_host_and_path_malformed", &[PAT, ORG, ("GITHUB_API_HOST", "a.example.com/api"), ("GITHUB_API_PATH", "api/v3")]),
+        ("ca_file_missing", &[PAT, ORG, ("GITHUB_CA_FILE", "/etc/ssl/missing.pem")]),
+        ("ca_file_without_certificate", &[PAT, ORG, ("GITHUB_CA_FILE", "/dev/null")]),
+        ("page_of_nothing", &[PAT, ("ACTIONS_RUNNER_INPUT_URL", "https://github.com/")]),
+    ]);
+}
+
+#[test]
+fn names_labels_limits_and_words_that_are_wrong() {
+    let long = "n".repeat(65);
+    let many = (0..98).map(|n| format!("l{n}")).collect::<Vec<_>>().join(",");
+    reviewed_settings(&[
+        ("name_too_long", &[PAT, ORG, ("RUNNER_NAME", &long)]),
+        ("prefix_too_long", &[PAT, ORG, ("RUNNER_NAME_PREFIX", &long)]),
+        ("too_many_labels", &[PAT, ORG, ("LABELS", &many)]),
+        ("no_label", &[PAT, ORG, ("NO_DEFAULT_LABELS", "true")]),
+        ("limits_malformed", &[PAT, ORG, ("IDLE_TIMEOUT", "-1"), ("MAX_LIFETIME", "30d"), ("STARTUP_DELAY_IN_SECONDS", "1h30")]),
+        ("platform_malformed", &[PAT, ORG, ("ECS_AGENT_URI", "169.254.170.2"), ("SPOT_NOTICE", "maybe"), ("SPOT_METADATA_URL", "imds")]),
+        ("foreign_word_malformed", &[PAT, ORG, ("EPHEMERAL", "once"), ("START_DOCKER_SERVICE", "auto")]),
+        ("job_environment_with_secrets", &[PAT, ORG, ("RUNNER_ENVIRONMENT", "MY_OWN,GITHUB_PAT_FILE,ACTIONS_RUNNER_INPUT_URL")]),
+    ]);
+}
+
+#[test]
+fn what_other_images_do_differently() {
+    let bed = Bed::new();
+    let foreign = [
+        ("EPHEMERAL", "false"),
+        ("RUNNER_FEATURE_FLAG_ONCE", "true"),
+        ("START_DOCKER_SERVICE", "true"),
+        ("CONFIGURED_ACTIONS_RUNNER_FILES_DIR", "/kept"),
+        ("DISABLE_AUTOMATIC_DEREGISTRATION", "true"),
+        ("RUNNER_ASSETS_DIR", "/runnertmp"),
+        ("RUNNER_STATUS_UPDATE_HOOK", "true"),
+        ("RUNNER_UPDATE_CA_CERTS", "1"),
+        ("DOCKER_REGISTRY_MIRROR", "https://mirror.example.com"),
+        ("ACTIONS_RUNNER_INPUT_MONITORSOCKETADDRESS", "127.0.0.1:1"),
+        ("RUNNER_GROUP", "big"),
+        ("RUNNER_TOKEN", "AABBmarker"),
+        ("REGISTRATION", "jit"),
+    ];
+    let launch = foreign.iter().fold(plainly(&bed), |launch, (name, value)| launch.env(name, *value));
+    reviewed("entrypoint_check_foreign_words", &bed, launch.arg("check"));
+    reviewed("entrypoint_debug_only", &bed, plainly(&bed).env("DEBUG_ONLY", "true").env("RUNNER_NAME", "mine").env("SPOT_NOTICE", "yes"));
+    let ready = [READY_URL, ("JITCONFIG_TOKEN", "marker"), ("GITHUB_URL", "https://github.example.com")];
+    let ready = ready.iter().fold(
+        plainly(&bed).without("ACCESS_TOKEN").without("REPO_URL").without("RUNNER_SCOPE").without("GITHUB_API_URL"),
+        |launch, (name, value)| launch.env(name, *value),
+    );
+    reviewed("entrypoint_check_ready", &bed, ready.arg("check"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which repository, organisation or enterprise the runner is for, and where its API is.
+//! Which repository, organisation or enterprise the runner is for.
 
 use settings::Reader;
 
@@ -11,11 +11,19 @@ enum Kind {
     Enterprise,
 }
 
-/// Exactly one target, from the variables of three other images.
-pub(super) fn scope(reader: &mut Reader) -> Option<Scope> {
+/// A target, and the setting and address it was read from, if it was one: its host is GitHub's.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) scope: Scope,
+    pub(super) address: Option<(&'static str, String)>,
+}
+
+/// Exactly one target, from the variables of other images. None at all is a problem only if one is `required`.
+pub(super) fn read(reader: &mut Reader, required: bool) -> Option<Target> {
     let named = Named::read(reader);
+    let org_runner = reader.switch("ORG_RUNNER");
     // `org*` and `ent*` count, as in the image where the variable comes from.
-    let wanted = match reader.text("RUNNER_SCOPE").map(|text| text.to_ascii_lowercase()) {
+    let wanted = match reader.text("RUNNER_SCOPE").map(|text| text.trim().to_ascii_lowercase()) {
         Some(text) if text.starts_with("org") => Some(Kind::Org),
         Some(text) if text.starts_with("ent") => Some(Kind::Enterprise),
         Some(text) if text.starts_with("repo") => Some(Kind::Repo),
@@ -23,19 +31,12 @@ pub(super) fn scope(reader: &mut Reader) -> Option<Scope> {
             reader.problem("RUNNER_SCOPE", &format!("`{text}` is not one of its values"), Some("allowed: repo, org, enterprise"));
             return None;
         }
-        None => None,
+        None => org_runner.then_some(Kind::Org),
     };
     let kind = match (wanted, named.kinds().as_slice()) {
         (Some(kind), _) => kind,
         (None, [kind]) => *kind,
-        (None, []) => {
-            reader.problem(
-                "REPO_URL",
-                "no repository, organisation or enterprise is named",
-                Some("set REPO_URL=https://github.com/OWNER/NAME for a repository, ORG_NAME for an organisation or ENTERPRISE_NAME for an enterprise"),
-            );
-            return None;
-        }
+        (None, []) => return named.page(reader, required),
         (None, _) => {
             reader.problem(
                 "RUNNER_SCOPE",
@@ -45,7 +46,7 @@ pub(super) fn scope(reader: &mut Reader) -> Option<Scope> {
             return None;
         }
     };
-    named.scope(kind, reader)
+    named.target(kind, reader)
 }
 
 struct Named {
@@ -54,7 +55,13 @@ struct Named {
     repository: Option<String>,
     org: Option<String>,
     enterprise: Option<String>,
+    /// Of any of the three.
+    page: Option<String>,
 }
+
+const PAGE: &str = "ACTIONS_RUNNER_INPUT_URL";
+const NAME_ONE: &str =
+    "set REPO_URL=https://github.com/OWNER/NAME for a repository, ORG_NAME for an organisation or ENTERPRISE_NAME for an enterprise";
 
 impl Named {
     fn read(reader: &mut Reader) -> Self {
@@ -65,12 +72,15 @@ impl Named {
             repository: text("GITHUB_REPOSITORY"),
             org: text("ORG_NAME"),
             enterprise: text("ENTERPRISE_NAME"),
+            page: text("ACTIONS_RUNNER_INPUT_URL"),
         }
     }
 
     fn kinds(&self) -> Vec<Kind> {
         let repo = self.url.is_some() || self.repository.is_some();
-        let org = self.org.is_some() || (self.owner.is_some() && !repo);
+        // An organisation beside a bare repository name is its owner.
+        let owner = self.url.is_none() && self.owner.is_none() && self.repository.as_ref().is_some_and(|name| !name.contains('/'));
+        let org = (self.org.is_some() && !owner) || (self.owner.is_some() && !repo);
         [(repo, Kind::Repo), (org, Kind::Org), (self.enterprise.is_some(), Kind::Enterprise)]
             .into_iter()
             .filter(|(named, _)| *named)
@@ -78,29 +88,66 @@ impl Named {
             .collect()
     }
 
-    fn scope(self, kind: Kind, reader: &mut Reader) -> Option<Scope> {
-        let missing =
-            |reader: &mut Reader, name: &str, hint: &str| reader.problem(name, "is not set, and RUNNER_SCOPE asks for it", Some(hint));
+    /// What is left when nothing is named by its kind.
+    fn page(self, reader: &mut Reader, required: bool) -> Option<Target> {
+        match self.page {
+            Some(url) => match Scope::from_web_url(&url) {
+                Ok(scope) => Some(Target { scope, address: Some((PAGE, url)) }),
+                Err(error) => {
+                    let error = error.to_string();
+                    let (what, hint) = error.split_once("\nhint: ").unwrap_or((&error, ""));
+                    reader.problem(PAGE, what, Some(hint));
+                    None
+                }
+            },
+            None => {
+                if required {
+                    reader.problem("REPO_URL", "no repository, organisation or enterprise is named", Some(NAME_ONE));
+                }
+                None
+            }
+        }
+    }
+
+    fn target(mut self, kind: Kind, reader: &mut Reader) -> Option<Target> {
+        let missing = |reader: &mut Reader, name: &str, hint: &str| {
+            let asking = if reader.given_as("RUNNER_SCOPE").is_some() { "RUNNER_SCOPE" } else { "ORG_RUNNER" };
+            reader.problem(name, &format!("is not set, and {asking} asks for it"), Some(hint));
+        };
+        let page = self.page.take().filter(|_| self.kinds().is_empty());
+        let of_page = page.as_deref().and_then(|url| Scope::from_web_url(url).ok());
+        let kind_of_page = of_page.as_ref().map(|scope| match scope {
+            Scope::Repo { .. } => Kind::Repo,
+            Scope::Org(_) => Kind::Org,
+            Scope::Enterprise(_) => Kind::Enterprise,
+        });
+        if let (Some(scope), Some(url), true) = (of_page, page, kind_of_page == Some(kind)) {
+            return Some(Target { scope, address: Some((PAGE, url)) });
+        }
+        let plain = |scope| Target { scope, address: None };
         match kind {
             Kind::Org => {
                 let org = self.org.or(self.owner);
                 if org.is_none() {
                     missing(reader, "ORG_NAME", "set it to the organisation's name");
                 }
-                org.map(Scope::Org)
+                org.map(Scope::Org).map(plain)
             }
             Kind::Enterprise => {
                 if self.enterprise.is_none() {
                     missing(reader, "ENTERPRISE_NAME", "set it to the enterprise's slug");
                 }
-                self.enterprise.map(Scope::Enterprise)
+                self.enterprise.map(Scope::Enterprise).map(plain)
             }
-            Kind::Repo => self.repo(reader),
+            Kind::Repo => {
+                let address = self.url.clone().map(|url| ("REPO_URL", url));
+                self.repo(reader).map(|scope| Target { scope, address })
+            }
         }
     }
 
     fn repo(self, reader: &mut Reader) -> Option<Scope> {
-        let full = match (self.url, self.owner, self.repository) {
+        let full = match (self.url, self.owner.or(self.org), self.repository) {
             (Some(url), _, _) => {
                 let scope = Scope::from_web_url(&url);
                 if let Ok(scope @ Scope::Repo { .. }) = scope {
@@ -131,27 +178,5 @@ impl Named {
                 None
             }
         }
-    }
-}
-
-/// The API's base address: given, or by the host (actions/scaleset `config.go`).
-pub(super) fn api(reader: &mut Reader) -> String {
-    if let Some(given) = reader.text("GITHUB_API_URL") {
-        let rest = given.strip_prefix("https://").or_else(|| given.strip_prefix("http://"));
-        if rest.is_none_or(|rest| rest.trim_matches('/').is_empty() || rest.contains(char::is_whitespace)) {
-            reader.problem(
-                "GITHUB_API_URL",
-                &format!("`{given}` is not an http address"),
-                Some("write it as https://api.github.com or https://HOST/api/v3"),
-            );
-        }
-        return given.trim_end_matches('/').to_owned();
-    }
-    let host = reader.text("GITHUB_HOST").unwrap_or_default();
-    let host = host.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_ascii_lowercase();
-    match host.as_str() {
-        "github.com" => "https://api.github.com".to_owned(),
-        data_residency if data_residency.ends_with(".ghe.com") => format!("https://api.{host}"),
-        _ => format!("https://{host}/api/v3"),
     }
 }

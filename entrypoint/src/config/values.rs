@@ -1,6 +1,6 @@
 //! From settings to the values a life needs, part by part.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
 use settings::Reader;
 use supervise::{
@@ -8,134 +8,10 @@ use supervise::{
     records::{self, Format, Sink},
 };
 
-use crate::github::Proxies;
+use super::{Cache, Docker, Platform, Runner, RunnerCommand, environment};
 
-use super::{Cache, Docker, Name, Registration, Runner, RunnerCommand, TABLE, target};
-
-/// GitHub refuses longer names.
-const LONGEST_NAME: usize = 64;
-
-/// What the job may see of this container's environment without being listed. Everything else stays here: the platform's variables
-/// lead to credentials, and ours hold them.
-const HANDED_ON: &[&str] = &[
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "ImageOS",
-    "ImageVersion",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "DOCKER_HOST",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONFIG",
-    "RUNNER_MANUALLY_TRAP_SIG",
-    "ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT",
-    "ACTIONS_RUNNER_HOOK_JOB_STARTED",
-    "ACTIONS_RUNNER_HOOK_JOB_COMPLETED",
-    "ACTIONS_RUNNER_CONTAINER_HOOKS",
-    "ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER",
-    "ACTIONS_RUNNER_ACTION_ARCHIVE_CACHE",
-    "ACTIONS_RUNNER_SYMLINK_CACHED_ACTIONS",
-    "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT",
-];
-
-pub(super) fn registration(reader: &mut Reader, environment: &[(OsString, OsString)]) -> Option<Registration> {
-    let token = reader.secret("ACCESS_TOKEN");
-    if !reader.is_set("ACCESS_TOKEN") && !reader.is_set_as_file("ACCESS_TOKEN") {
-        reader.problem(
-            "ACCESS_TOKEN",
-            "is not set",
-            Some("set it, or ACCESS_TOKEN_FILE, to a personal access token that may manage runners"),
-        );
-    }
-    let scope = target::scope(reader);
-    let api = target::api(reader);
-    let name = name(reader);
-    let labels = labels(reader);
-    let group = reader.text("RUNNER_GROUP").unwrap_or_default();
-    let work_folder = reader.text("RUNNER_WORKDIR").unwrap_or_default();
-    let budget = reader.duration("REGISTRATION_TIMEOUT", Duration::from_secs(1), Duration::from_secs(3600));
-    Some(Registration { api, token: token?, proxies: proxies(environment), scope: scope?, name, labels, group, work_folder, budget })
-}
-
-/// As curl and the runner itself read them: the lower-case name wins (`http_proxy` in upper case can be set by a CGI client).
-fn proxies(environment: &[(OsString, OsString)]) -> Proxies {
-    let named = |names: [&str; 2]| {
-        let found = names.iter().find_map(|wanted| environment.iter().find(|(name, value)| name == wanted && !value.is_empty()));
-        found.and_then(|(_, value)| value.to_str()).map(str::to_owned)
-    };
-    Proxies {
-        http: named(["http_proxy", "HTTP_PROXY"]),
-        https: named(["https_proxy", "HTTPS_PROXY"]),
-        except: named(["no_proxy", "NO_PROXY"]),
-    }
-}
-
-fn name(reader: &mut Reader) -> Name {
-    match reader.text("RUNNER_NAME") {
-        Some(name) if name.chars().count() > LONGEST_NAME => {
-            reader.problem(
-                "RUNNER_NAME",
-                &format!("`{name}` is longer than {LONGEST_NAME} characters"),
-                Some("GitHub takes at most 64; RUNNER_NAME_PREFIX makes a fresh short one"),
-            );
-            Name::Exactly(name)
-        }
-        Some(name) => Name::Exactly(name),
-        None => {
-            let prefix = reader.text("RUNNER_NAME_PREFIX").unwrap_or_default();
-            if prefix.chars().count() > LONGEST_NAME - 16 {
-                reader.problem(
-                    "RUNNER_NAME_PREFIX",
-                    &format!("`{prefix}` is too long"),
-                    Some("at most 48 characters; a random suffix follows"),
-                );
-            }
-            Name::Prefixed(prefix)
-        }
-    }
-}
-
-/// JIT labels are literal: what `config.sh` would add, we add (actions/runner `ConfigurationManager.cs`).
-fn labels(reader: &mut Reader) -> Vec<String> {
-    let given = reader.list("RUNNER_LABELS");
-    if let Some(bad) = given.iter().find(|label| label.chars().count() > 256 || label.chars().any(char::is_control)) {
-        let shown: String = bad.escape_debug().take(40).collect();
-        reader.problem(
-            "RUNNER_LABELS",
-            &format!("`{shown}` is not a label"),
-            Some("at most 256 characters, none of them control characters"),
-        );
-    }
-    let alone = reader.switch("NO_DEFAULT_LABELS");
-    if alone && given.is_empty() {
-        reader.problem("NO_DEFAULT_LABELS", "leaves the runner without a label", Some("set RUNNER_LABELS too: GitHub wants at least one"));
-    }
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "x64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let default = if alone { vec![] } else { vec!["self-hosted", "linux", architecture] };
-    let mut labels: Vec<String> = default.into_iter().map(str::to_owned).collect();
-    for label in given {
-        if !labels.iter().any(|known| known.eq_ignore_ascii_case(&label)) {
-            labels.push(label);
-        }
-    }
-    labels
-}
+/// A week: longer than GitHub lets a job run.
+const LONGEST_LIMIT: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) fn runner(reader: &mut Reader, tool_cache: PathBuf, environment: &[(OsString, OsString)]) -> Runner {
     let home = reader.path("RUNNER_HOME").unwrap_or_default();
@@ -143,21 +19,7 @@ pub(super) fn runner(reader: &mut Reader, tool_cache: PathBuf, environment: &[(O
     let command = reader.choice("RUNNER_COMMAND", &choices).unwrap_or(RunnerCommand::Auto);
     let as_root = reader.switch("RUN_AS_ROOT");
     let user = reader.text("RUNNER_USER").filter(|_| !as_root);
-    let more = reader.list("RUNNER_ENVIRONMENT");
-    for name in &more {
-        if TABLE.0.iter().any(|setting| {
-            setting.secret && (setting.name == name || setting.file_name() == *name || setting.aliases.contains(&name.as_str()))
-        }) {
-            reader.problem(
-                "RUNNER_ENVIRONMENT",
-                &format!("`{name}` is a secret of this program"),
-                Some("the job must not see it; give the job a secret of its own"),
-            );
-        }
-    }
-    let handed_on =
-        |name: &OsString| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || more.iter().any(|listed| listed == name));
-    let environment = environment.iter().filter(|(name, _)| handed_on(name)).cloned().collect();
+    let environment = environment::for_the_job(reader, environment);
     Runner { home, command, user, environment, tool_cache }
 }
 
@@ -199,6 +61,41 @@ pub(super) fn stop_signals(reader: &mut Reader) -> Vec<Signal> {
     signals
 }
 
+/// A limit that may be left out; zero is none.
+pub(super) fn limit(reader: &mut Reader, name: &str) -> Option<Duration> {
+    Some(reader.duration(name, Duration::ZERO, LONGEST_LIMIT)).filter(|limit| !limit.is_zero())
+}
+
+/// More CA certificates. Looked at now: a bundle that is missing would show as a TLS error that names no file.
+pub(super) fn ca_file(reader: &mut Reader) -> Option<PathBuf> {
+    let path = reader.path("GITHUB_CA_FILE")?;
+    let (what, hint) = match fs::read(&path) {
+        Ok(bundle) if bundle.windows(CERTIFICATE.len()).any(|part| part == CERTIFICATE) => return Some(path),
+        Ok(_) => ("holds no certificate in PEM".to_owned(), "it must have a line -----BEGIN CERTIFICATE-----"),
+        Err(error) => (format!("cannot be read: {error}"), "is the file mounted, and readable by the user this program runs as?"),
+    };
+    reader.problem("GITHUB_CA_FILE", &format!("{} {what}", path.display()), Some(hint));
+    None
+}
+
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+pub(super) fn platform(reader: &mut Reader) -> Platform {
+    let protect = reader.switch("ECS_TASK_PROTECTION");
+    let spot = reader.switch("SPOT_NOTICE");
+    let mut address = |name: &str| {
+        let url = reader.text(name)?;
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains(char::is_whitespace)) {
+            reader.problem(name, &format!("`{url}` is not an http address"), Some("write it as http://169.254.169.254"));
+        }
+        Some(url.trim_end_matches('/').to_owned())
+    };
+    let (metadata, agent) = (address("ECS_CONTAINER_METADATA_URI_V4"), address("ECS_AGENT_URI"));
+    let spot_base = address("SPOT_METADATA_URL");
+    Platform { metadata, agent, protect, spot: spot_base.filter(|_| spot) }
+}
+
 pub(super) fn log(reader: &mut Reader) -> records::Settings {
     let format = reader.choice("LOG_FORMAT", &[("auto", None), ("human", Some(Format::Human)), ("json", Some(Format::Json))]).flatten();
     let levels = [
@@ -208,5 +105,7 @@ pub(super) fn log(reader: &mut Reader) -> records::Settings {
         ("debug", tracing::Level::DEBUG),
     ];
     let level = reader.choice("LOG_LEVEL", &levels).unwrap_or(tracing::Level::INFO);
+    let more = reader.switch("DEBUG_OUTPUT") && reader.given_as("LOG_LEVEL").is_none();
+    let level = if more { tracing::Level::DEBUG } else { level };
     records::Settings { program: env!("CARGO_CRATE_NAME"), sink: Sink::Stdout, format, level, colour: true }
 }

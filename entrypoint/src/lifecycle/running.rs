@@ -24,8 +24,6 @@ impl Lifecycle {
                 self.listener_code = Some(code);
                 vec![]
             }
-            // Its exit code says it too.
-            Note::Withdrawn => vec![],
             Note::TokenRefused => {
                 self.token_refused = true;
                 vec![]

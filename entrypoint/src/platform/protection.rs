@@ -41,7 +41,6 @@ pub(crate) enum Protection {
 
 /// Turns protection on for `minutes` (1 to 2880, counted from now each time) or off. Repeats what may pass within `budget`; repeating
 /// is harmless.
-#[cfg_attr(not(test), expect(dead_code, reason = "nobody asks before there are errands"))]
 pub(crate) async fn protect(agent_base: &str, minutes: u32, on: bool, budget: Duration) -> Protection {
     let ends = Instant::now() + budget;
     let host = ask::origin(agent_base);

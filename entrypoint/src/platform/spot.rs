@@ -48,7 +48,6 @@ pub(crate) enum Notice {
 /// Rebalance recommendations (`events/recommendations/rebalance`) are not looked at, on purpose: they come at any time without an end,
 /// often with no interruption after them, and what they ask for (a new instance first) is not a runner's to do. A runner that took them
 /// for a notice would give up jobs that could have ended.
-#[cfg_attr(not(test), expect(dead_code, reason = "nobody asks before there are errands"))]
 pub(crate) async fn spot_notice(base: &str, pause: Duration) -> Notice {
     let base = base.trim_end_matches('/');
     let client = match ask::client() {

@@ -35,7 +35,6 @@ pub(crate) struct Task {
 ///
 /// # Errors
 /// A sentence with a hint: no answer, another answer than ECS gives, or JSON without a task.
-#[cfg_attr(not(test), expect(dead_code, reason = "nobody asks before there are errands"))]
 pub(crate) async fn task(metadata_base: &str, budget: Duration) -> Result<Task, String> {
     let ends = Instant::now() + budget;
     let host = ask::origin(metadata_base);
