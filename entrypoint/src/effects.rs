@@ -71,7 +71,7 @@ impl Effects {
     fn configure(&self) -> Program {
         let (name, token) = match &self.start {
             Some(Start::Token { name, token }) => (name.as_str(), token.clone()),
-            _ => ("", SecretText::new("")),
+            _ => ("", Secret::new("")),
         };
         let (wanted, disable_update) = match &self.config.registration {
             By::Classic { wanted, disable_update, .. } => (Some(wanted), *disable_update),
@@ -92,7 +92,7 @@ impl Effects {
         for (option, set) in [("--disableupdate", disable_update), ("--no-default-labels", !wanted.default_labels)] {
             arguments.extend(set.then(|| option.into()));
         }
-        self.program_of_runner(runner::Which::Configure { arguments, token: token.reveal() })
+        self.program_of_runner(runner::Which::Configure { arguments, token: &token })
     }
 
     fn order(&self, job: &Job) -> io::Result<Order> {
@@ -179,14 +179,14 @@ impl Effects {
                 Ok(text) => {
                     let blob = Blob::new(text.trim());
                     let outcome = errand::ready(&blob);
-                    self.start = Some(Start::Jit(blob));
+                    self.start = Some(Start::Jit(Secret::new(blob.reveal())));
                     outcome
                 }
                 Err(error) => failed(format!("the JIT configuration cannot be read: {error}")),
             }),
-            By::Classic { wanted, token: Some(token), .. } => Some(match (text(token), self.names(wanted).pick()) {
+            By::Classic { wanted, token: Some(token), .. } => Some(match (token.reveal(), self.names(wanted).pick()) {
                 (Ok(token), Ok(name)) => {
-                    self.start = Some(Start::Token { name: name.as_str().to_owned(), token });
+                    self.start = Some(Start::Token { name: name.as_str().to_owned(), token: Secret::new(token.as_str()) });
                     Outcome::Permitted(name.as_str().to_owned())
                 }
                 (Err(error), _) => failed(format!("RUNNER_TOKEN cannot be read: {error}")),
@@ -206,9 +206,9 @@ impl supervise::Effects<Words> for Effects {
             Role::Unconfigure => {
                 let token = match &self.start {
                     Some(Start::Token { token, .. }) => token.clone(),
-                    _ => SecretText::new(""),
+                    _ => Secret::new(""),
                 };
-                self.program_of_runner(runner::Which::Unconfigure { token: token.reveal() })
+                self.program_of_runner(runner::Which::Unconfigure { token: &token })
             }
             Role::Runner => self.program_of_runner(runner::Which::Run(self.start.as_ref())),
         }
@@ -243,11 +243,11 @@ impl supervise::Effects<Words> for Effects {
                 Some(outcome)
             }
             Ok(Answer::JitConfig(blob)) => {
-                self.start = Some(Start::Jit(blob));
+                self.start = Some(Start::Jit(Secret::new(blob.reveal())));
                 None
             }
             Ok(Answer::Token(token)) => {
-                self.start = Some(Start::Token { name: String::new(), token });
+                self.start = Some(Start::Token { name: String::new(), token: Secret::new(token.reveal()) });
                 None
             }
             Err(_) => {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     docker,
-    github::{self, Blob, CallError, Claim, Class, Client, Credential, Endpoint, Notice, Policy, Scope, Settled, SecretText, Wish},
+    github::{self, Blob, CallError, Claim, Class, Client, Credential, Endpoint, Notice, Policy, Scope, SecretText, Settled, Wish},
     platform,
     stages::{Ending, PROTECTION_MINUTES},
     words::{Outcome, Protection, Removal, SpotNotice, Task},
@@ -159,11 +159,18 @@ async fn make_token(access: Access, name: String, budget: Duration) -> Outcome {
         Err(error) => return failed(&error),
     };
     let call = format!("make a registration token for {}", access.scope);
-    let made = github::insist(&access.scope, &call, &Policy::default(), budget, || client.registration_token(&access.scope), |notice| {
-        if let Notice::Waiting { error, wait } = notice {
-            say(&Answer::Outcome(Outcome::Waiting(waiting(&error, wait))));
-        }
-    })
+    let made = github::insist(
+        &access.scope,
+        &call,
+        &Policy::default(),
+        budget,
+        || client.registration_token(&access.scope),
+        |notice| {
+            if let Notice::Waiting { error, wait } = notice {
+                say(&Answer::Outcome(Outcome::Waiting(waiting(&error, wait))));
+            }
+        },
+    )
     .await;
     match made {
         Ok(token) => {

@@ -27,7 +27,6 @@ use std::{fmt, sync::Arc};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use app::check_key;
 pub(crate) use endpoint::{Endpoint, Proxies};
 pub(crate) use error::{CallError, Class, Fault};
 pub(crate) use names::{NAME_PLACE, Names, RunnerName};
@@ -199,39 +198,13 @@ impl Client {
             .map_err(|fault| CallError::new(call, scope, fault))
     }
 
-    /// Looks a runner up by its number.
-    ///
-    /// # Errors
-    /// Any [`Fault`] but `NotFound`, which is `None`.
-    pub(crate) async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<Found>, CallError> {
-        let wrong = |fault| CallError::new(format!("look for runner {id} of {scope}"), scope, fault);
-        let url = self.url(scope, &format!("/actions/runners/{id}"));
-        match self.call(scope, Method::GET, url, None::<&()>).await {
-            Ok(answer) => answer.parsed().map(|runner: wire::RunnerEntry| Some(runner.into())).map_err(wrong),
-            Err(Fault::NotFound(_)) => Ok(None),
-            Err(fault) => Err(wrong(fault)),
-        }
-    }
-
     /// A token for `config.sh`, good for an hour.
     ///
     /// # Errors
     /// Any [`Fault`].
     pub(crate) async fn registration_token(&self, scope: &Scope) -> Result<SecretText, CallError> {
-        self.token_for(scope, "registration-token").await
-    }
-
-    /// A token for `config.sh remove`, good for an hour.
-    ///
-    /// # Errors
-    /// Any [`Fault`].
-    pub(crate) async fn remove_token(&self, scope: &Scope) -> Result<SecretText, CallError> {
-        self.token_for(scope, "remove-token").await
-    }
-
-    async fn token_for(&self, scope: &Scope, kind: &str) -> Result<SecretText, CallError> {
-        let wrong = |fault| CallError::new(format!("get a {kind} of {scope}"), scope, fault);
-        let url = self.url(scope, &format!("/actions/runners/{kind}"));
+        let wrong = |fault| CallError::new(format!("make a registration token for {scope}"), scope, fault);
+        let url = self.url(scope, "/actions/runners/registration-token");
         let answer = self.call(scope, Method::POST, url, None::<&()>).await.map_err(wrong)?;
         answer.parsed::<wire::TokenAnswer>().map(|made| made.token).map_err(wrong)
     }

@@ -8,11 +8,11 @@ use std::{
 };
 
 use nix::unistd::{Uid, User};
+use settings::Secret;
 use supervise::{Identity, Output, Program};
 
 use crate::{
     config::{Runner, RunnerCommand},
-    github::{Blob, SecretText},
     words::Note,
 };
 
@@ -31,9 +31,9 @@ const RUN_SH: &str = "run.sh";
 #[derive(Debug, Clone)]
 pub(crate) enum Start {
     /// All that it needs to know.
-    Jit(Blob),
+    Jit(Secret),
     /// A token with which `config.sh` registers a runner of this name, and can remove it.
-    Token { name: String, token: SecretText },
+    Token { name: String, token: Secret },
 }
 
 /// Which of the runner's programs.
@@ -42,9 +42,9 @@ pub(crate) enum Which<'a> {
     /// The Listener, or `run.sh` around it.
     Run(Option<&'a Start>),
     /// `config.sh`
-    Configure { arguments: Vec<OsString>, token: &'a str },
+    Configure { arguments: Vec<OsString>, token: &'a Secret },
     /// `config.sh remove`
-    Unconfigure { token: &'a str },
+    Unconfigure { token: &'a Secret },
 }
 
 /// A program of the runner's, with an environment made from nothing.
@@ -70,7 +70,7 @@ pub(crate) fn program(runner: &Runner, which: Which<'_>, identity: Option<&User>
     let (file, arguments, source) = match which {
         Which::Run(start) => {
             if let Some(Start::Jit(blob)) = start {
-                environment.insert(JIT_VARIABLE.into(), blob.reveal().into());
+                environment.insert(JIT_VARIABLE.into(), text(blob));
             }
             match found(runner) {
                 Some(Found::RunSh) => (in_home(RUN_SH), vec![], "runner"),
@@ -78,11 +78,11 @@ pub(crate) fn program(runner: &Runner, which: Which<'_>, identity: Option<&User>
             }
         }
         Which::Configure { arguments, token } => {
-            environment.insert(TOKEN_VARIABLE.into(), token.into());
+            environment.insert(TOKEN_VARIABLE.into(), text(token));
             (in_home(CONFIG_SH), arguments, "config.sh")
         }
         Which::Unconfigure { token } => {
-            environment.insert(TOKEN_VARIABLE.into(), token.into());
+            environment.insert(TOKEN_VARIABLE.into(), text(token));
             (in_home(CONFIG_SH), vec!["remove".into(), "--unattended".into()], "config.sh")
         }
     };
@@ -94,6 +94,11 @@ pub(crate) fn program(runner: &Runner, which: Which<'_>, identity: Option<&User>
         identity: identity.map(|user| identity_of(user, docker_group)),
         output: Output::Lines(source),
     }
+}
+
+/// Kept in memory, so there is nothing to fail; without it the runner says itself what it lacks.
+fn text(secret: &Secret) -> OsString {
+    secret.reveal().map(|text| OsString::from(text.as_str())).unwrap_or_default()
 }
 
 /// What `config.sh` wrote about the runner it registered: its number and its name (actions/runner `ConfigurationStore.cs`).
@@ -302,17 +307,17 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         executable(&home.path().join(LISTENER));
         let runner = runner(home.path(), RunnerCommand::Auto);
-        let start = Start::Jit(Blob::new("blob"));
+        let start = Start::Jit(Secret::new("blob"));
         let run = program(&runner, Which::Run(Some(&start)), None, None);
         assert_eq!(run.arguments, ["run"]);
         let environment = run.environment.unwrap();
         assert_eq!(environment[&OsString::from(JIT_VARIABLE)], "blob");
         assert_eq!(environment[&OsString::from("RUNNER_TOOL_CACHE")], environment[&OsString::from("AGENT_TOOLSDIRECTORY")]);
 
-        let remove = program(&runner, Which::Unconfigure { token: "AAAA" }, None, None);
+        let remove = program(&runner, Which::Unconfigure { token: &Secret::new("AAAA") }, None, None);
         assert_eq!(remove.arguments, ["remove", "--unattended"]);
         assert_eq!(remove.environment.unwrap()[&OsString::from(TOKEN_VARIABLE)], "AAAA");
-        let token = Start::Token { name: "r".into(), token: SecretText::new("AAAA") };
+        let token = Start::Token { name: "r".into(), token: Secret::new("AAAA") };
         let run = program(&runner, Which::Run(Some(&token)), None, None);
         assert!(!run.environment.unwrap().values().any(|value| value == "AAAA"), "the registered runner needs no token any more");
     }

@@ -146,7 +146,8 @@ impl Client {
 
     /// How far GitHub's clock is from ours, in seconds (positive: ours is behind), when that had to be corrected for.
     #[must_use]
-    pub(crate) fn clock_off(&self) -> Option<i64> {
+    #[cfg(test)]
+    pub(super) fn clock_off(&self) -> Option<i64> {
         match &*self.auth {
             Auth::Token(_) => None,
             Auth::App(app) => Some(app.offset.load(Ordering::Relaxed)).filter(|off| *off != 0),

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_page_of_a_scope_is_read_back_as_the_scope() {
-        for scope in [Scope::Repo { owner: "acme".into(), name: "site".into() }, Scope::Org("acme".into()), Scope::Enterprise("big".into())] {
+        for scope in [Scope::Repo { owner: "acme".into(), name: "site".into() }, Scope::Org("acme".into()), Scope::Enterprise("big".into())]
+        {
             assert_eq!(Scope::from_web_url(&format!("https://github.com/{}", scope.web_path())), Ok(scope));
         }
     }

@@ -56,7 +56,7 @@ pub(crate) enum Credential {
 pub(crate) struct AppKey {
     /// App id or client id; GitHub takes both for the claim `iss`.
     pub(crate) id: String,
-    /// The private key, see [`super::check_key`].
+    /// The private key in PEM.
     pub(crate) key: SecretText,
     /// The account the App is installed on; without it the installation is found from the scope.
     pub(crate) login: Option<String>,

@@ -106,9 +106,7 @@ impl Lifecycle {
                 *saving = false;
                 self.finish_if_settled()
             }
-            Timer::Retry if *deregistering => {
-                self.registration().map(|registration| self.ask(registration)).into_iter().collect()
-            }
+            Timer::Retry if *deregistering => self.registration().map(|registration| self.ask(registration)).into_iter().collect(),
             Timer::Unprotect if *unprotecting => {
                 let mut actions = vec![Action::Abandon(Job::Protect(false))];
                 actions.extend(self.unprotected(Protection::Failed("no answer in time".to_owned())));

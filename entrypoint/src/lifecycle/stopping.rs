@@ -56,8 +56,7 @@ impl Lifecycle {
         }
         self.stopping = Some(cause);
         self.budget = budget;
-        let mut actions =
-            vec![Action::Say(Level::Info, why), Action::Tighten(Timer::Budget, budget.total.saturating_sub(budget.reserve))];
+        let mut actions = vec![Action::Say(Level::Info, why), Action::Tighten(Timer::Budget, budget.total.saturating_sub(budget.reserve))];
         actions.extend(match self.phase.clone() {
             Phase::Checking { .. } => self.stop_checking(),
             Phase::Preparing { .. } => self.stop_preparing(),
@@ -102,11 +101,7 @@ impl Lifecycle {
         let mut actions = vec![Action::Disarm(Timer::Idle)];
         actions.extend(match (self.job, self.registration()) {
             (JobState::None, Some(registration)) => {
-                vec![
-                    self.enter(Phase::Draining(Drain::Asking)),
-                    self.ask(registration),
-                    Action::Arm(Timer::Ask, self.budget.ask),
-                ]
+                vec![self.enter(Phase::Draining(Drain::Asking)), self.ask(registration), Action::Arm(Timer::Ask, self.budget.ask)]
             }
             (JobState::None, None) => self.end_listener(),
             (JobState::Running | JobState::Completed, _) => self.wait_for_job(),

@@ -7,7 +7,9 @@ use std::{
 
 use supervise::{Action, ChildEnd, Event, Machine, Signal, Target};
 
-use super::{Drain, Job, JobState, Lifecycle, Note, Obligation, Outcome, Phase, Plan, Registration, Removal, RemovedBy, Role, Timer, Words};
+use super::{
+    Drain, Job, JobState, Lifecycle, Note, Obligation, Outcome, Phase, Plan, Registration, Removal, RemovedBy, Role, Timer, Words,
+};
 use crate::{
     stages::{Ending, StopBudget},
     words::{Protection, SpotNotice, Task},
@@ -384,7 +386,8 @@ fn explore(plan_name: &str, plan: Plan) -> Vec<Life> {
             continue;
         }
         for event in life.1.possible(&life.0) {
-            let next = std::panic::catch_unwind(|| step(&life, &event)).unwrap_or_else(|_| panic!("{plan_name}: after {event:?} in {life:#?}"));
+            let next =
+                std::panic::catch_unwind(|| step(&life, &event)).unwrap_or_else(|_| panic!("{plan_name}: after {event:?} in {life:#?}"));
             let number = *index.entry(next.clone()).or_insert_with(|| {
                 order.push(next);
                 parents.push(vec![]);
