@@ -35,7 +35,7 @@ use std::{fmt, sync::Arc};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub(crate) use app::check_key;
+pub(crate) use app::{KEY_HINT, check_key};
 pub(crate) use endpoint::{Endpoint, Proxies};
 pub(crate) use error::{CallError, Class, Fault};
 pub(crate) use names::{Names, RunnerName};
