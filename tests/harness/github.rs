@@ -1,11 +1,17 @@
 //! The GitHub stand-in: a real HTTP server on loopback that behaves as the runner parts of GitHub's REST API do.
 //!
 //! Owns the server's life and the handle tests hold. What GitHub answers is in `rest`, what a runner asks in
-//! `runner_side` (not GitHub's own protocol, ours), what goes wrong on purpose in `script`.
+//! `runner_side` (not GitHub's own protocol, ours), what `config.sh` asks in `config_side`, what an App signs in `app`,
+//! what goes wrong on purpose in `script`.
 //! Must not know the programs under test.
 
+mod app;
 mod blob;
+mod clock;
+mod config_side;
+mod limits;
 mod log;
+mod offer;
 mod rest;
 mod route;
 mod rules;
@@ -19,7 +25,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use app::{Account, App};
+pub use limits::SecondaryLimit;
 pub use log::Seen;
+pub use offer::Offer;
 pub use route::{Route, Scope};
 pub use rules::{Group, Prefix, Rules, Token};
 pub use script::Step;
@@ -60,6 +69,12 @@ impl GitHub {
     #[must_use]
     pub fn url(&self) -> String {
         self.shared.api_url()
+    }
+
+    /// Base address of pages, as a user would give it to `config.sh --url` with the target's path behind it.
+    #[must_use]
+    pub fn web_url(&self) -> String {
+        self.shared.root_url()
     }
 
     /// Makes the same address good in the network of another process, too: PID 1 of a box with a network of its own.
@@ -130,6 +145,23 @@ impl GitHub {
     /// Registers a runner as somebody else would (an offline leftover, say) and gives its id.
     pub fn plant(&self, scope: &Scope, name: &str) -> u64 {
         self.with(|world| world.plant(scope, name))
+    }
+
+    /// Registers a runner as a fleet manager would and gives the address where its JIT configuration can be fetched once, as text or
+    /// as JSON.
+    #[must_use]
+    pub fn offer_jit(&self, scope: &Scope, name: &str, as_json: bool) -> Offer {
+        let root = self.shared.root_url();
+        self.with(|world| offer::make(world, scope, name, as_json, &root))
+    }
+
+    /// Ends the life of every token that has one: Apps' and `config.sh`'s.
+    pub fn expire_tokens(&self) {
+        let now = Instant::now();
+        self.with(|world| {
+            world.installation_tokens.iter_mut().for_each(|token| token.expires = now);
+            world.config_tokens.iter_mut().for_each(|token| token.expires = now);
+        });
     }
 
     /// How long it runs: the clock of [`Seen::at`].

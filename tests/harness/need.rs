@@ -25,6 +25,8 @@ pub enum Need {
     Rsync,
     /// strace, which makes single system calls fail or kill.
     Strace,
+    /// openssl, which makes the keys of Apps.
+    Openssl,
 }
 
 /// `true` when all is there. Otherwise says what is missing and why.
@@ -73,6 +75,7 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
+        Need::Openssl => program("openssl"),
         Need::Rsync => program("rsync"),
         // A container may have the program and not the right.
         Need::Strace => probe("strace", &["-f", "-o", "/dev/null", "true"]),

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
 mod cache;
+mod crowd;
 mod dialects;
 mod harness;
 mod life;
 mod messages;
+mod stops;
 mod supervise;
 mod tidy;

@@ -81,7 +81,9 @@ fn whenever_it_is_stopped_no_runner_is_left_and_the_exit_code_tells_what_happene
         let workers: Vec<_> = (0..AT_ONCE)
             .map(|_| {
                 scope.spawn(|| {
-                    std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < lives)).map(live).collect::<Vec<_>>()
+                    std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < lives))
+                        .map(live)
+                        .collect::<Vec<_>>()
                 })
             })
             .collect();

@@ -1,30 +1,34 @@
 //! The GitHub stand-in as a program, to try things by hand: prints its address and a token, then serves until killed.
 //!
-//! `github-stand-in [--port N] [--account NAME] [--api-v3] [--job SCRIPT]...`
+//! `github-stand-in [--port N] [--account NAME] [--api-v3] [--app] [--latency MS] [--job SCRIPT]...`
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use runner_tests::github::{GitHub, Job, Rules};
+use runner_tests::github::{App, GitHub, Job, Rules};
 
 struct Options {
     port: u16,
     account: String,
     api_v3: bool,
+    app: bool,
+    latency: Duration,
     jobs: Vec<String>,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut found = Options { port: 0, account: "acme".into(), api_v3: false, jobs: Vec::new() };
+    let mut found = Options { port: 0, account: "acme".into(), api_v3: false, app: false, latency: Duration::ZERO, jobs: Vec::new() };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("port") => found.port = parser.value()?.parse()?,
             Long("account") => found.account = parser.value()?.string()?,
             Long("api-v3") => found.api_v3 = true,
+            Long("app") => found.app = true,
+            Long("latency") => found.latency = Duration::from_millis(parser.value()?.parse()?),
             Long("job") => found.jobs.push(parser.value()?.string()?),
             other => return Err(other.unexpected()),
         }
@@ -44,6 +48,11 @@ fn main() -> ExitCode {
     if options.api_v3 {
         rules = rules.enterprise_server();
     }
+    rules = rules.latency(options.latency);
+    let app = options.app.then(|| App::installed_on(&options.account));
+    if let Some(app) = &app {
+        rules = rules.with_app(app.clone());
+    }
     let token = rules.token();
     let github = GitHub::start_on(rules, SocketAddr::from(([127, 0, 0, 1], options.port)));
     for (number, script) in options.jobs.iter().enumerate() {
@@ -51,6 +60,9 @@ fn main() -> ExitCode {
     }
     println!("GITHUB_API_URL={}", github.url());
     println!("ACCESS_TOKEN={token}");
+    if let Some(app) = app {
+        println!("APP_ID={}\nAPP_PRIVATE_KEY={}", app.id, app.private_key().trim().replace('\n', "\\n"));
+    }
     let mut shown = 0;
     loop {
         github.wait_for("a request", Duration::from_secs(1 << 30), |github| github.requests().len() > shown);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Stands in for the runner's run-helper.sh: starts the Listener and says in one line how it ended.
 # STAND_IN_RETRY_PAUSE: seconds before a retry (the real one waits 5).
+# STAND_IN_UPDATE_WAIT: seconds to wait for an update to finish (the real one waits 31).
 if [ "$(id -u)" -eq 0 ] && [ -z "$RUNNER_ALLOW_RUNASROOT" ]; then
     echo "Must not run interactively with sudo"
     exit 1
@@ -24,6 +25,12 @@ case $status in
         ;;
     3 | 4)
         echo "Runner listener exit because of updating, re-launch runner after successful update"
+        waited=0
+        while [ ! -e update.finished ] && [ "$waited" -lt "$((${STAND_IN_UPDATE_WAIT:-31} * 20))" ]; do
+            sleep 0.05
+            waited=$((waited + 1))
+        done
+        rm -f update.finished
         exit 2
         ;;
     5)

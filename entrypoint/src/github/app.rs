@@ -21,6 +21,9 @@ const ISSUED_AGO: u64 = 60;
 /// GitHub takes at most 600 s from issue to expiry.
 const LIFE: u64 = 540;
 
+/// What to do about a key that cannot be used.
+const KEY_HINT: &str = "it is the .pem file that GitHub made for the App, whole, from -----BEGIN to the last dashes";
+
 /// Whether an App's private key can be used: PEM, PKCS#1 or PKCS#8, with `\n` written out or folded away, or base64 of such a PEM.
 ///
 /// # Errors
@@ -46,7 +49,8 @@ struct Claims<'a> {
 
 impl Signer {
     pub(super) fn new(id: &str, pem: &str) -> Result<Self, String> {
-        Ok(Self { id: id.trim().to_owned(), key: parsed(pem)? })
+        let key = parsed(pem).map_err(|why| format!("APP_PRIVATE_KEY {why}\nhint: {KEY_HINT}"))?;
+        Ok(Self { id: id.trim().to_owned(), key })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -74,11 +78,7 @@ impl Signer {
 
 fn parsed(text: &str) -> Result<RsaKeyPair, String> {
     const BEGIN: &str = "-----BEGIN ";
-    let refused = |why: &str| {
-        Err(format!(
-            "APP_PRIVATE_KEY {why}\nhint: it is the .pem file that GitHub made for the App, whole, from -----BEGIN to the last dashes"
-        ))
-    };
+    let refused = |why: &str| Err(why.to_owned());
     let mut text = Zeroizing::new(text.replace("\\n", "\n").replace("\\r", ""));
     if !text.contains(BEGIN) {
         // Base64 of the whole file, as stores that keep only one line want it.

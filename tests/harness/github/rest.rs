@@ -2,25 +2,21 @@
 //!
 //! Owns status codes, messages and shapes; must not know how answers get lost or late.
 
-use std::time::{Duration, SystemTime};
-
 use serde_json::{Value, json};
 
-use super::blob::{self, random_text};
+use super::blob;
 use super::route::Scope;
 use super::rules::Group;
 use super::server::Asked;
-use super::world::{Runner, World};
-use super::{Route, Token};
+use super::world::{NewRunner, Runner, World};
+use super::{Route, Token, app, config_side, limits};
 
 /// Longest runner name GitHub takes.
 const NAME_LIMIT: usize = 64;
 /// API versions the service knows.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
-/// Calls of an hour.
-const CALL_LIMIT: u64 = 5_000;
-/// Life of registration and remove tokens.
-const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
+/// The newest runner; older ones get no job for long.
+const NEWEST: &str = "2.336.0";
 
 /// An answer before it becomes HTTP.
 #[derive(Debug)]
@@ -39,65 +35,59 @@ impl Answer {
         Self { status, headers: Vec::new(), body: Some(body.to_string()) }
     }
 
-    fn problem(status: u16, message: &str) -> Self {
+    pub(super) fn problem(status: u16, message: &str) -> Self {
         let body = json!({"message": message, "documentation_url": "https://docs.github.com/rest/actions/self-hosted-runners", "status": status.to_string()});
         Self::json(status, &body)
     }
 
-    fn not_found() -> Self {
+    pub(super) fn not_found() -> Self {
         Self::problem(404, "Not Found")
-    }
-}
-
-/// Puts the rate limit's numbers on an answer, unless a script put its own.
-pub(super) fn add_limits(world: &mut World, answer: &mut Answer) {
-    world.calls += 1;
-    let reset = seconds_since_epoch(SystemTime::now() + TOKEN_LIFE);
-    let own = [
-        ("x-ratelimit-limit", CALL_LIMIT.to_string()),
-        ("x-ratelimit-remaining", CALL_LIMIT.saturating_sub(world.calls).to_string()),
-        ("x-ratelimit-used", world.calls.to_string()),
-        ("x-ratelimit-reset", reset.to_string()),
-        ("x-ratelimit-resource", "core".to_owned()),
-    ];
-    for (name, value) in own {
-        if !answer.headers.iter().any(|(present, _)| present.eq_ignore_ascii_case(name)) {
-            answer.headers.push((name.into(), value));
-        }
     }
 }
 
 /// The answer to anything but a runner's own calls.
 pub(super) fn answer(world: &mut World, asked: &Asked, root: &str, api: &str) -> Answer {
-    let Some(scope) = asked.place.scope.clone() else { return Answer::not_found() };
+    if asked.place.route == Route::Unknown {
+        return Answer::not_found();
+    }
     if asked.seen.header("user-agent").is_none() {
         return Answer::problem(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header");
     }
     if asked.seen.header("x-github-api-version").is_some_and(|version| !VERSIONS.contains(&version)) {
         return Answer::problem(400, "The requested API version is not supported");
     }
+    if let Some(refusal) = limits::refusal(world, asked) {
+        return refusal;
+    }
+    match asked.place.route {
+        Route::Installation | Route::AccessTokens => return app::answer(world, asked),
+        Route::RunnerRegistration | Route::RegisterRunner | Route::RemoveRunner => return config_side::answer(world, asked, root),
+        _ => {}
+    }
+    let Some(scope) = asked.place.scope.clone() else { return Answer::not_found() };
     if let Err(refusal) = authorise(world, asked, &scope) {
         return refusal;
     }
     match asked.place.route {
         Route::GenerateJit => generate_jit(world, asked, scope, root).unwrap_or_else(|refusal| refusal),
-        Route::RegistrationToken | Route::RemoveToken => {
-            let expires = humantime::format_rfc3339_seconds(SystemTime::now() + TOKEN_LIFE).to_string();
-            Answer::json(201, &json!({"token": random_text(29), "expires_at": expires}))
-        }
+        Route::RegistrationToken | Route::RemoveToken => config_side::hand_out(world, asked, scope),
+        Route::Downloads => downloads(),
+        Route::Deprecations => deprecations(asked),
         Route::ListRunners => list_runners(world, asked, &scope, api),
         Route::GetRunner => find(world, asked, &scope).map_or_else(Answer::not_found, |runner| Answer::json(200, &show(runner))),
         Route::DeleteRunner => delete(world, asked, &scope),
         Route::ListGroups => list_groups(world, asked, &scope, api),
-        Route::Connect | Route::Poll | Route::Done | Route::Disconnect | Route::Unknown => Answer::not_found(),
+        _ => Answer::not_found(),
     }
 }
 
 fn authorise(world: &World, asked: &Asked, scope: &Scope) -> Result<(), Answer> {
     let given = asked.seen.header("authorization").and_then(|value| value.split_once(' '));
-    let token: Option<&Token> = given
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"))
-        .and_then(|(_, secret)| world.rules.tokens.iter().find(|token| token.secret == secret));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"));
+    if let Some(token) = given.and_then(|(_, secret)| app::living(world, secret)) {
+        return token.permits(scope);
+    }
+    let token: Option<&Token> = given.and_then(|(_, secret)| world.rules.tokens.iter().find(|token| token.secret == secret));
     let token = token.ok_or_else(|| Answer::problem(401, "Bad credentials"))?;
     if !token.accounts.iter().any(|account| account.eq_ignore_ascii_case(scope.account())) {
         return Err(Answer::not_found());
@@ -151,7 +141,7 @@ fn generate_jit(world: &mut World, asked: &Asked, scope: Scope, root: &str) -> R
     if siblings.iter().filter(|runner| runner.group == group).count() >= limit {
         return Err(Answer::problem(422, &format!("Invalid Argument - Runner group {group} has reached max limit of {limit} runners.")));
     }
-    let runner = world.register(scope, name, group, labels);
+    let runner = world.register(NewRunner { scope, name, group, labels, ephemeral: true });
     let facts = blob::Facts { id: runner.id, name, group, work_folder, server: root, session_secret: &runner.session_secret };
     Ok(Answer::json(201, &json!({"runner": show(&runner), "encoded_jit_config": blob::encode(&facts)})))
 }
@@ -160,11 +150,15 @@ fn find<'a>(world: &'a World, asked: &Asked, scope: &Scope) -> Option<&'a Runner
     world.runners.iter().find(|runner| Some(runner.id) == asked.place.id && runner.scope == *scope)
 }
 
-fn delete(world: &mut World, asked: &Asked, scope: &Scope) -> Answer {
+/// The refusal to touch a runner that has a job.
+pub(super) fn busy(runner: &Runner) -> Answer {
+    Answer::problem(422, &format!("Bad request - Runner \"{}\" is currently running a job and cannot be deleted.", runner.name))
+}
+
+pub(super) fn delete(world: &mut World, asked: &Asked, scope: &Scope) -> Answer {
     let Some(runner) = find(world, asked, scope) else { return Answer::not_found() };
     if runner.busy {
-        let message = format!("Bad request - Runner \"{}\" is currently running a job and cannot be deleted.", runner.name);
-        return Answer::problem(422, &message);
+        return busy(runner);
     }
     let id = runner.id;
     world.runners.retain(|runner| runner.id != id);
@@ -226,7 +220,7 @@ fn show(runner: &Runner) -> Value {
         "busy": runner.busy,
         "labels": labels,
         "runner_group_id": runner.group,
-        "ephemeral": true,
+        "ephemeral": runner.ephemeral,
         "version": runner.version,
     })
 }
@@ -251,6 +245,23 @@ fn query(path: &str, name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn seconds_since_epoch(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// The archives of the newest runner.
+fn downloads() -> Answer {
+    let archives = ["x64", "arm64", "arm"].map(|architecture| {
+        let filename = format!("actions-runner-linux-{architecture}-{NEWEST}.tar.gz");
+        json!({"os": "linux", "architecture": architecture, "filename": filename, "sha256_checksum": "0".repeat(64),
+               "download_url": format!("https://github.com/actions/runner/releases/download/v{NEWEST}/{filename}")})
+    });
+    Answer::json(200, &json!(archives))
+}
+
+/// When a version of the runner stops being taken; the newest has no date yet.
+fn deprecations(asked: &Asked) -> Answer {
+    let number = |text: &str| text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>().filter(|all| all.len() == 3);
+    let version = asked.seen.path.rsplit('/').next().unwrap_or_default();
+    let Some(version) = number(version) else { return Answer::not_found() };
+    let old = Some(version) < number(NEWEST);
+    let date = |old_date: &str| if old { json!(old_date) } else { Value::Null };
+    let (registration, runtime) = (date("2026-09-25T00:00:00Z"), date("2026-10-25T00:00:00Z"));
+    Answer::json(200, &json!({"registration_deprecates_at": registration, "runtime_deprecates_at": runtime}))
 }

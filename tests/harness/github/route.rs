@@ -66,6 +66,22 @@ pub enum Route {
     DeleteRunner,
     /// `GET .../actions/runner-groups`
     ListGroups,
+    /// `GET .../actions/runners/downloads`
+    Downloads,
+    /// `GET .../actions/runners/deprecations/{version}`
+    Deprecations,
+    /// `GET /{repos/o/r|orgs/o|users/u|enterprises/e}/installation`
+    Installation,
+    /// `POST /app/installations/{id}/access_tokens`
+    AccessTokens,
+    /// `POST /actions/runner-registration`
+    RunnerRegistration,
+    /// `POST /actions/runners/register`
+    RegisterRunner,
+    /// `DELETE /actions/runners/{id}`, as `config.sh remove` asks
+    RemoveRunner,
+    /// `GET /_jit/...`: an address that somebody else gave out.
+    Offer,
     /// The stand-in runner says that it is there.
     Connect,
     /// The stand-in runner asks for a job.
@@ -76,6 +92,13 @@ pub enum Route {
     Disconnect,
     /// Everything else.
     Unknown,
+}
+
+impl Route {
+    /// GitHub's API, not what the stand-ins have among themselves.
+    pub(super) fn is_api(self) -> bool {
+        !matches!(self, Self::Connect | Self::Poll | Self::Done | Self::Disconnect | Self::Offer)
+    }
 }
 
 impl fmt::Display for Route {
@@ -103,8 +126,30 @@ pub(super) fn place(method: &str, path: &str, prefix: &str) -> Place {
         ("POST", "/_runner/disconnect") => return simple(Route::Disconnect),
         _ => {}
     }
+    if method == "GET" && path.starts_with("/_jit/") {
+        return simple(Route::Offer);
+    }
+    // `config.sh` takes every host that is not github.com for a GitHub Enterprise Server.
+    let of_config = path.strip_prefix("/api/v3").unwrap_or(path);
+    match (method, of_config.trim_start_matches('/').split('/').collect::<Vec<_>>().as_slice()) {
+        ("POST", ["actions", "runner-registration"]) => return simple(Route::RunnerRegistration),
+        ("POST", ["actions", "runners", "register"]) => return simple(Route::RegisterRunner),
+        ("DELETE", ["actions", "runners", id]) => {
+            return id.parse().map_or(nowhere.clone(), |id| Place { route: Route::RemoveRunner, scope: None, id: Some(id) });
+        }
+        _ => {}
+    }
     let Some(path) = path.strip_prefix(prefix) else { return nowhere };
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (method, parts.as_slice()) {
+        ("POST", ["app", "installations", id, "access_tokens"]) => {
+            return Place { route: Route::AccessTokens, scope: None, id: id.parse().ok() };
+        }
+        ("GET", ["repos", _, _, "installation"] | ["orgs" | "users" | "enterprises", _, "installation"]) => {
+            return simple(Route::Installation);
+        }
+        _ => {}
+    }
     let (scope, rest) = match parts.as_slice() {
         ["repos", owner, repo, rest @ ..] => (Scope::Repo { owner: (*owner).into(), repo: (*repo).into() }, rest),
         ["orgs", org, rest @ ..] => (Scope::Org((*org).into()), rest),
@@ -117,6 +162,8 @@ pub(super) fn place(method: &str, path: &str, prefix: &str) -> Place {
         ("POST", ["actions", "runners", "registration-token"]) => (Route::RegistrationToken, None),
         ("POST", ["actions", "runners", "remove-token"]) => (Route::RemoveToken, None),
         ("GET", ["actions", "runners"]) => (Route::ListRunners, None),
+        ("GET", ["actions", "runners", "downloads"]) => (Route::Downloads, None),
+        ("GET", ["actions", "runners", "deprecations", _]) => (Route::Deprecations, None),
         ("GET", ["actions", "runner-groups"]) if !in_repo => (Route::ListGroups, None),
         ("GET" | "DELETE", ["actions", "runners", id]) => match id.parse() {
             Ok(id) => (if method == "GET" { Route::GetRunner } else { Route::DeleteRunner }, Some(id)),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::blob::random_text;
+use super::config_side::TOKEN_LIFE;
+use super::{App, SecondaryLimit};
 
 /// Where the API's paths begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,18 @@ pub struct Rules {
     pub group_limit: usize,
     /// How long a runner's question for a job stays open before it is told "nothing".
     pub poll_limit: Duration,
+    /// Known Apps.
+    pub apps: Vec<App>,
+    /// Life of an App's installation tokens; GitHub says an hour.
+    pub installation_token_lifetime: Duration,
+    /// Life of registration and remove tokens; GitHub says an hour.
+    pub config_token_lifetime: Duration,
+    /// This GitHub's clock minus the host's, in seconds: in its `Date`, and in what it thinks of a signature's times.
+    pub clock_offset: i64,
+    /// Changes in a short time; none on a GitHub Enterprise Server, by default.
+    pub secondary_limit: Option<SecondaryLimit>,
+    /// Before every answer of the API.
+    pub latency: Duration,
 }
 
 impl Rules {
@@ -73,6 +87,12 @@ impl Rules {
             removal_delay: Duration::ZERO,
             group_limit: 10_000,
             poll_limit: Duration::from_secs(20),
+            apps: Vec::new(),
+            installation_token_lifetime: Duration::from_secs(3_600),
+            config_token_lifetime: TOKEN_LIFE,
+            clock_offset: 0,
+            secondary_limit: None,
+            latency: Duration::ZERO,
         }
     }
 
@@ -111,6 +131,41 @@ impl Rules {
     pub fn with_group(mut self, name: &str) -> Self {
         let id = self.groups.iter().map(|group| group.id).max().unwrap_or(0) + 1;
         self.groups.push(Group { id, name: name.into(), ours: true });
+        self
+    }
+
+    /// Adds an App.
+    #[must_use]
+    pub fn with_app(mut self, app: App) -> Self {
+        self.apps.push(app);
+        self
+    }
+
+    /// Sets how long an App's installation tokens live.
+    #[must_use]
+    pub fn installation_token_lifetime(mut self, life: Duration) -> Self {
+        self.installation_token_lifetime = life;
+        self
+    }
+
+    /// Sets this GitHub's clock so many seconds ahead of the host's, or behind.
+    #[must_use]
+    pub fn clock_offset(mut self, seconds: i64) -> Self {
+        self.clock_offset = seconds;
+        self
+    }
+
+    /// Refuses more changes than that within a second.
+    #[must_use]
+    pub fn secondary_limit(mut self, limit: SecondaryLimit) -> Self {
+        self.secondary_limit = Some(limit);
+        self
+    }
+
+    /// Lets every answer of the API take so long.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
         self
     }
 }

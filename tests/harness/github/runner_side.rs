@@ -37,6 +37,10 @@ pub(super) fn connect(world: &mut World, asked: &Asked) -> Answer {
         runner.online = true;
         runner.version = Some(version);
     }
+    if order == Some(Order::Vanish) {
+        let (id, _) = who(asked);
+        world.runners.retain(|runner| runner.id != id);
+    }
     Answer::json(200, &json!({"order": order}))
 }
 
@@ -59,12 +63,16 @@ pub(super) async fn poll(shared: &Shared, asked: &Asked) -> Answer {
         .await
 }
 
-/// The job ended: the registration goes after the delay of the rules, and stays busy until then.
+/// The job ended: an ephemeral registration goes after the delay of the rules, and stays busy until then.
 pub(super) fn done(world: &mut World, asked: &Asked) -> Answer {
     let body = asked.seen.json();
     let removed_at = Instant::now() + world.rules.removal_delay;
     let Some(runner) = caller(world, asked) else { return gone() };
-    runner.removed_at = Some(removed_at);
+    if runner.ephemeral {
+        runner.removed_at = Some(removed_at);
+    } else {
+        runner.busy = false;
+    }
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let finished = Finished { job: text("job"), runner: runner.name.clone(), result: text("result"), log: text("log") };
     world.finished.push(finished);

@@ -21,7 +21,7 @@ use super::route::{Place, place};
 use super::script::{Act, Fate};
 use super::wire::{Breakable, Breaker};
 use super::world::World;
-use super::{Route, Rules, Seen, Step, runner_side};
+use super::{Route, Rules, Seen, Step, limits, offer, runner_side};
 
 /// The largest body anybody sends us.
 const BODY_LIMIT: usize = 4 << 20;
@@ -99,6 +99,7 @@ impl Shared {
             Route::Connect => self.with(|world| runner_side::connect(world, asked)),
             Route::Done => self.with(|world| runner_side::done(world, asked)),
             Route::Disconnect => self.with(|world| runner_side::disconnect(world, asked)),
+            Route::Offer => self.with(|world| offer::answer(world, asked)),
             _ => self.with(|world| rest::answer(world, asked, &self.root_url(), &self.api_url())),
         }
     }
@@ -179,8 +180,9 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(breaker): Connect
     if let Some(gate) = &step.gate_before {
         shared.pass_gate(gate).await;
     }
-    if !step.delay.is_zero() {
-        tokio::time::sleep(step.delay).await;
+    let latency = if asked.place.route.is_api() { shared.with(|world| world.rules.latency) } else { Duration::ZERO };
+    if !(step.delay + latency).is_zero() {
+        tokio::time::sleep(step.delay + latency).await;
     }
     let mut answer = match step.act {
         Act::Real => shared.real(&asked).await,
@@ -204,7 +206,7 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(breaker): Connect
     if matches!(step.fate, Fate::Delivered | Fate::Cut(_)) {
         shared.with(|world| world.log[index].status = Some(answer.status));
     }
-    shared.with(|world| rest::add_limits(world, &mut answer));
+    shared.with(|world| limits::sign(world, &mut answer));
     respond(answer)
 }
 

@@ -1,12 +1,15 @@
 //! The state of the service: runners, jobs, gates, scripts, the log. Owns what is true; must not know HTTP.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::app::InstallationToken;
 use super::blob::random_text;
+use super::config_side::ConfigToken;
+use super::offer::Waiting;
 use super::{Route, Rules, Scope, Seen, Step};
 
 /// A registered runner.
@@ -26,6 +29,8 @@ pub struct Runner {
     pub online: bool,
     /// Has a job, or had one and is not removed yet.
     pub busy: bool,
+    /// Goes with its job.
+    pub ephemeral: bool,
     /// Version told at the first connect.
     pub version: Option<String>,
     pub(super) session_secret: String,
@@ -97,6 +102,20 @@ pub enum Order {
     Die,
     /// Another session is there already (ends in exit code 5).
     Conflict,
+    /// Be gone from the service while listening: the registration is removed, the Listener cleans up and leaves with 0.
+    Vanish,
+    /// Update itself: leave with 4 (3 when not for one job); `update.finished` appears in its directory afterwards.
+    Update,
+}
+
+/// A runner to be registered.
+#[derive(Debug)]
+pub(super) struct NewRunner<'a> {
+    pub(super) scope: Scope,
+    pub(super) name: &'a str,
+    pub(super) group: u64,
+    pub(super) labels: Vec<String>,
+    pub(super) ephemeral: bool,
 }
 
 /// A job that ended.
@@ -130,6 +149,13 @@ pub(super) struct World {
     pub(super) gates: HashMap<String, GateState>,
     pub(super) log: Vec<Seen>,
     pub(super) calls: u64,
+    /// Changes of the last second.
+    pub(super) changes: Vec<Instant>,
+    /// What set the signatures of Apps apart.
+    pub(super) signatures: HashSet<String>,
+    pub(super) installation_tokens: Vec<InstallationToken>,
+    pub(super) config_tokens: Vec<ConfigToken>,
+    pub(super) waiting: Vec<Waiting>,
     pub(super) stopping: bool,
     last_id: u64,
 }
@@ -147,6 +173,11 @@ impl World {
             gates: HashMap::new(),
             log: Vec::new(),
             calls: 0,
+            changes: Vec::new(),
+            signatures: HashSet::new(),
+            installation_tokens: Vec::new(),
+            config_tokens: Vec::new(),
+            waiting: Vec::new(),
             stopping: false,
             last_id: 40,
         }
@@ -157,14 +188,15 @@ impl World {
         self.runners.retain(|runner| runner.removed_at.is_none_or(|at| at > now));
     }
 
-    pub(super) fn register(&mut self, scope: Scope, name: &str, group: u64, labels: Vec<String>) -> Runner {
+    pub(super) fn register(&mut self, new: NewRunner<'_>) -> Runner {
         self.last_id += 1;
         let runner = Runner {
             id: self.last_id,
-            name: name.into(),
-            scope,
-            group,
-            labels,
+            name: new.name.into(),
+            scope: new.scope,
+            group: new.group,
+            labels: new.labels,
+            ephemeral: new.ephemeral,
             online: false,
             busy: false,
             version: None,
@@ -177,7 +209,8 @@ impl World {
     }
 
     pub(super) fn plant(&mut self, scope: &Scope, name: &str) -> u64 {
-        self.register(scope.clone(), name, 1, vec!["self-hosted".into()]).id
+        let labels = vec!["self-hosted".into()];
+        self.register(NewRunner { scope: scope.clone(), name, group: 1, labels, ephemeral: true }).id
     }
 
     /// The runner a session belongs to.

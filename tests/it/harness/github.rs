@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use runner_tests::github::{GitHub, Job, Route, Rules, Scope, Step, Token};
+use runner_tests::github::{GitHub, Job, Route, Rules, Scope, SecondaryLimit, Step, Token};
 use runner_tests::http::{Answer, Request};
 use serde_json::{Value, json};
 
@@ -356,4 +356,60 @@ fn a_secret_in_an_address_is_found() {
     client.github.assert_no_secret_in_urls();
     client.get(&format!("/orgs/acme/actions/runners?token={}", client.token));
     client.github.assert_no_secret_in_urls();
+}
+
+#[test]
+fn more_changes_than_allowed_within_a_second_are_refused_and_reading_is_not() {
+    for retry_after in [None, Some(7)] {
+        let limit = SecondaryLimit { mutating_per_second: 3, retry_after };
+        let client = Client::new(Rules::for_account("acme").secondary_limit(limit));
+        let start = Instant::now();
+        let answers: Vec<Answer> = (0..5).map(|number| client.jit("/orgs/acme", &format!("n{number}"))).collect();
+        assert_eq!(client.get("/orgs/acme/actions/runners").status, 200);
+        if start.elapsed() > Duration::from_millis(900) {
+            // A machine that slow was not too fast.
+            continue;
+        }
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        assert_eq!(statuses, [201, 201, 201, 403, 403]);
+        assert!(message(&answers[3]).contains("secondary rate limit"), "{answers:?}");
+        assert_eq!(answers[3].header("retry-after").map(str::to_owned), retry_after.map(|seconds| seconds.to_string()));
+        client.github.wait_for("the second to pass", SOON, |_| start.elapsed() > Duration::from_millis(1_100));
+        assert_eq!(client.jit("/orgs/acme", "later").status, 201);
+    }
+}
+
+#[test]
+fn an_offered_configuration_is_given_once_to_who_shows_the_bearer() {
+    let client = Client::new(Rules::for_account("acme"));
+    let scope = Scope::Org("acme".into());
+    for as_json in [false, true] {
+        let offer = client.github.offer_jit(&scope, "one", as_json);
+        let fetch = |url: &str, bearer: &str| Request::new("GET", url).header("Authorization", &format!("Bearer {bearer}")).send().unwrap();
+        assert_eq!(fetch(&offer.url, "wrong").status, 401);
+        assert_eq!(fetch(offer.url.split('?').next().unwrap(), &offer.bearer).status, 404);
+        let given = fetch(&offer.url, &offer.bearer);
+        let blob = if as_json { given.json()["encoded_jit_config"].as_str().unwrap().to_owned() } else { given.body.trim().to_owned() };
+        assert_eq!(decode(decode(&blob)[".runner"].as_str().unwrap())["AgentId"], json!(offer.id.to_string()));
+        assert_eq!(fetch(&offer.url, &offer.bearer).status, 410);
+    }
+}
+
+#[test]
+fn every_answer_of_the_api_takes_as_long_as_the_rules_say() {
+    let client = Client::new(Rules::for_account("acme").latency(Duration::from_millis(120)));
+    let start = Instant::now();
+    assert_eq!(client.get("/orgs/acme/actions/runners").status, 200);
+    assert!(start.elapsed() >= Duration::from_millis(120));
+}
+
+#[test]
+fn archives_and_the_end_of_versions_are_told() {
+    let client = Client::new(Rules::for_account("acme"));
+    let archives = client.get("/orgs/acme/actions/runners/downloads").json();
+    assert_eq!(archives.as_array().unwrap().iter().filter(|archive| archive["os"] == "linux").count(), 3);
+    let end = |version: &str| client.get(&format!("/orgs/acme/actions/runners/deprecations/{version}"));
+    assert_eq!(end("2.336.0").json()["registration_deprecates_at"], Value::Null);
+    assert!(end("2.328.0").json()["registration_deprecates_at"].is_string());
+    assert_eq!(end("new").status, 404);
 }

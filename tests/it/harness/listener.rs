@@ -229,7 +229,7 @@ fn run_sh_launches_again_after_a_retryable_error_and_an_update() {
         let scene = Scene::new();
         scene.github.order_next_runner(Order::Exit(code));
         scene.github.queue_job(Job::new("build", "true"));
-        let mut script = scene.start("run.sh", &[("STAND_IN_RETRY_PAUSE", "0")]);
+        let mut script = scene.start("run.sh", &[("STAND_IN_RETRY_PAUSE", "0"), ("STAND_IN_UPDATE_WAIT", "0")]);
         assert_eq!(script.wait(SOON), Ending::Code(0));
         assert_eq!(scene.github.requests_of(Route::Connect).len(), 2);
         assert!(script.stdout().contains("re-launch runner"), "{}", script.transcript());
@@ -258,4 +258,75 @@ fn run_sh_without_the_trap_dies_alone() {
     assert_eq!(script.wait(SOON), Ending::Signal(15));
     scene.github.queue_job(Job::new("build", "true"));
     scene.github.wait_for("the orphan's job", SOON, |github| !github.finished().is_empty());
+}
+
+#[test]
+fn an_update_leaves_with_four_and_its_mark_appears_afterwards() {
+    let scene = Scene::new();
+    scene.github.order_next_runner(Order::Update);
+    let mut listener = scene.start("bin/Runner.Listener", &[]);
+    assert_eq!(listener.wait(SOON), Ending::Code(4));
+    assert!(listener.stdout().contains("Runner update in progress"), "{}", listener.transcript());
+    assert_eq!(scene.github.registered().len(), 1, "the registration is for the updated one");
+
+    // run.sh waits for the mark, takes it away and starts again.
+    let scene = Scene::new();
+    scene.github.order_next_runner(Order::Update);
+    scene.github.queue_job(Job::new("build", "true"));
+    let mut script = scene.start("run.sh", &[]);
+    assert_eq!(script.wait(SOON), Ending::Code(0));
+    assert_eq!(scene.github.requests_of(Route::Connect).len(), 2);
+    assert_eq!(scene.github.finished().len(), 1);
+}
+
+#[test]
+fn an_update_can_follow_a_job() {
+    let scene = Scene::new();
+    let mut listener = scene.busy(Job::new("build", "true").then(Order::Update));
+    assert_eq!(listener.wait(SOON), Ending::Code(4));
+    assert_eq!(scene.github.finished()[0].result, "Succeeded");
+}
+
+#[test]
+fn a_runner_that_vanished_cleans_up_and_leaves_with_zero() {
+    let scene = Scene::new();
+    scene.github.order_next_runner(Order::Vanish);
+    let mut listener = scene.start("bin/Runner.Listener", &[]);
+    assert_eq!(listener.wait(SOON), Ending::Code(0));
+    let lines = "The runner no longer exists on the server. Cleaning up local configuration.\nRemoved .credentials\nRemoved .runner";
+    assert!(listener.stdout().contains(lines), "{}", listener.transcript());
+    scene.github.assert_nobody_registered();
+}
+
+#[test]
+fn the_perf_log_names_each_step_with_its_time() {
+    let scene = Scene::new();
+    let logs = scene.home.path().join("perf");
+    scene.github.queue_job(Job::new("build", "true"));
+    let mut listener = scene.start("bin/Runner.Listener", &[("RUNNER_PERFLOG", logs.to_str().unwrap())]);
+    assert_eq!(listener.wait(SOON), Ending::Code(0));
+    let text = std::fs::read_to_string(logs.join("Runner.perf")).unwrap();
+    let (names, times): (Vec<&str>, Vec<&str>) = text.lines().map(|line| line.split_once(':').unwrap()).unzip();
+    let sent = format!("SentJobToWorker_{}", scene.github.ever_registered()[0].id);
+    assert_eq!(names, ["SessionCreated", "MessageReceived_RunnerJobRequest", "StartingWorkerProcess", sent.as_str()]);
+    assert!(times.iter().all(|time| time.ends_with('Z')) && times.is_sorted(), "{text}");
+}
+
+#[test]
+fn the_hook_runs_before_the_steps_and_its_failure_is_the_jobs() {
+    let run = |hook: Option<&str>| {
+        let scene = Scene::new();
+        let file = scene.home.path().join("hook.sh");
+        if let Some(text) = hook {
+            std::fs::write(&file, text).unwrap();
+        }
+        scene.github.queue_job(Job::new("build", "echo step"));
+        let mut listener = scene.start("bin/Runner.Listener", &[("ACTIONS_RUNNER_HOOK_JOB_STARTED", file.to_str().unwrap())]);
+        assert_eq!(listener.wait(SOON), Ending::Code(0));
+        let done = scene.github.finished()[0].clone();
+        (done.result, done.log)
+    };
+    assert_eq!(run(Some("echo hook of $GITHUB_JOB")), ("Succeeded".into(), "hook of build\nstep\n".into()));
+    assert_eq!(run(Some("exit 3")), ("Failed".into(), String::new()));
+    assert_eq!(run(None).0, "Failed");
 }

@@ -9,7 +9,7 @@ use runner_tests::{
     process::Ending,
 };
 
-use super::{DEADLINE, LISTENING, begun, let_it_end, listening, requests, waiting_job};
+use super::{DEADLINE, LISTENING, begun, let_it_end, listening, waiting_job};
 
 /// The last record of a life, as it stands in the termination log.
 fn last_record(bed: &Bed) -> serde_json::Value {

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::options::Options;
+use crate::perf;
 use crate::registration::{self, Registration};
 
 /// As told to the service.
 const VERSION: &str = "2.336.0";
-/// Variables with this prefix are options and are not passed on.
-const INPUT: &str = "ACTIONS_RUNNER_INPUT_";
 /// Polls that may fail in a row before the Listener gives up (exit 2).
 const POLLS: u32 = 10;
 
@@ -28,6 +28,8 @@ const POLLS: u32 = 10;
 const SUCCESS: u8 = 0;
 const TERMINATED: u8 = 1;
 const RETRYABLE: u8 = 2;
+const UPDATING: u8 = 3;
+const ONCE_UPDATING: u8 = 4;
 const CONFLICT: u8 = 5;
 const TERMINATED_BY_SIGTERM: u8 = 143;
 
@@ -44,8 +46,7 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> u8 {
-    let (mut environment, inputs): (BTreeMap<String, String>, BTreeMap<String, String>) =
-        std::env::vars().partition(|(name, _)| !name.to_uppercase().starts_with(INPUT));
+    let (options, mut environment) = Options::take(arguments);
     if nix::unistd::geteuid().is_root() && environment.get("RUNNER_ALLOW_RUNASROOT").is_none_or(String::is_empty) {
         eprintln!("Must not run with sudo");
         return TERMINATED;
@@ -58,12 +59,7 @@ fn run(arguments: &[String]) -> u8 {
 
     let root = runner_root();
     load_env_file(&root, &mut environment);
-    let option = |name: &str| {
-        let flag = arguments.iter().position(|argument| argument == &format!("--{name}")).and_then(|at| arguments.get(at + 1));
-        let input = inputs.iter().find(|(key, _)| key[INPUT.len()..].eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
-        flag.map(String::as_str).or(input).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
-    if let Some(blob) = option("jitconfig")
+    if let Some(blob) = options.value("jitconfig")
         && let Err(error) = registration::write(&root, &blob)
     {
         eprintln!("An error occurred: {error}");
@@ -80,7 +76,7 @@ fn run(arguments: &[String]) -> u8 {
 }
 
 /// The directory above `bin`.
-fn runner_root() -> PathBuf {
+pub(crate) fn runner_root() -> PathBuf {
     let own = std::env::current_exe().expect("this process has a path");
     let bin = own.parent().unwrap_or(Path::new("/"));
     if bin.ends_with("bin") { bin.parent().unwrap_or(Path::new("/")).into() } else { std::env::current_dir().expect("a directory") }
@@ -111,19 +107,24 @@ fn say(text: &str) {
 
 impl Listener {
     fn run(mut self) -> u8 {
-        match self.connect() {
+        let order = match self.connect() {
             Ok(Some(Order::Exit(code))) => return code,
             Ok(Some(Order::Die)) => die(),
             Ok(Some(Order::Conflict)) => {
                 println!("A session for this runner already exists.");
                 return CONFLICT;
             }
-            Ok(None) => {}
+            Ok(order) => order,
             Err(code) => return code,
-        }
+        };
+        perf::note(&self.environment, "SessionCreated");
         println!("\n√ Connected to GitHub\n\nCurrent runner version: '{VERSION}'");
         say("Listening for Jobs");
-        self.poll();
+        match order {
+            Some(Order::Update) => return self.update(),
+            Some(Order::Vanish) => return self.gone(),
+            _ => self.poll(),
+        }
         let mut failures = 0;
         loop {
             match self.inbox.recv() {
@@ -219,9 +220,29 @@ impl Listener {
         SUCCESS
     }
 
+    /// Leaves to be updated. What swaps the runner's folders waits for this process to end and then leaves a file where it was started
+    /// (actions/runner, src/Misc/layoutbin/update.sh.template).
+    fn update(self) -> u8 {
+        println!("Runner update in progress, do not shutdown runner.\nGenerate and execute update script.");
+        let script = format!("while kill -0 {} 2>/dev/null; do sleep 0.01; done; touch update.finished", std::process::id());
+        let mut update = Command::new("bash");
+        update.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let started = update.spawn();
+        if let Err(error) = started {
+            eprintln!("start the update: {error}");
+            return RETRYABLE;
+        }
+        println!("Runner will exit shortly for update, should be back online within 10 seconds.");
+        self.end_session();
+        if self.registration.ephemeral { ONCE_UPDATING } else { UPDATING }
+    }
+
     fn work(mut self, job: &Job) -> u8 {
+        perf::note(&self.environment, "MessageReceived_RunnerJobRequest");
         say(&format!("Running job: {}", job.name));
+        perf::note(&self.environment, "StartingWorkerProcess");
         let Ok(mut to_worker) = self.start_worker(job) else { return RETRYABLE };
+        perf::note(&self.environment, &format!("SentJobToWorker_{}", self.registration.id));
         let (code, log) = loop {
             let event = match self.unload_end {
                 None => self.inbox.recv().ok(),
@@ -257,6 +278,8 @@ impl Listener {
             Some(Order::Exit(code)) => code,
             Some(Order::Die) => die(),
             Some(Order::Conflict) => CONFLICT,
+            Some(Order::Update) => self.update(),
+            Some(Order::Vanish) => self.gone(),
             None => self.code(),
         }
     }

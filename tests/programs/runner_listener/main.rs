@@ -5,7 +5,10 @@
 //! the programs under test. Talks to the GitHub stand-in by that one's own calls.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its lines are what a supervisor reads")]
 
+mod configure;
 mod listener;
+mod options;
+mod perf;
 mod registration;
 mod worker;
 
@@ -17,6 +20,8 @@ fn main() -> ExitCode {
     let name = arguments.first().map(|path| Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned());
     if name.as_deref() == Some("Runner.Worker") || arguments.get(1).is_some_and(|first| first == "spawnclient") {
         worker::main()
+    } else if arguments.get(1).is_some_and(|first| first == "configure" || first == "remove") {
+        configure::main(&arguments[1..], &listener::runner_root())
     } else {
         listener::main(&arguments[1..])
     }

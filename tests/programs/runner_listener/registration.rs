@@ -18,6 +18,8 @@ pub(crate) struct Registration {
     pub(crate) secret: String,
     pub(crate) work: PathBuf,
     pub(crate) ephemeral: bool,
+    /// The address of the page it was registered at; a JIT configuration has none.
+    pub(crate) github: Option<String>,
 }
 
 /// Writes every file of the blob into the runner root, names unchecked, as the real one does.
@@ -32,20 +34,33 @@ pub(crate) fn write(root: &Path, blob: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads `.runner` and `.credentials`; `None` when this runner is not configured.
+/// Reads `.runner` and `.credentials`; `None` when this runner is not configured. Names in any case, values as texts or not: a JIT
+/// configuration and `config.sh` differ in both.
 pub(crate) fn read(root: &Path) -> Option<Registration> {
-    let json = |name: &str| -> Option<Value> { serde_json::from_slice(&fs::read(root.join(name)).ok()?).ok() };
+    let json = |name: &str| -> Option<Value> {
+        let text = fs::read_to_string(root.join(name)).ok()?;
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+    };
     let (runner, credentials) = (json(".runner")?, json(".credentials")?);
-    let text = |key: &str| runner.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text = |key: &str| match member(&runner, key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    };
     Some(Registration {
         id: text("AgentId")?.parse().ok()?,
         name: text("AgentName")?,
         server: text("ServerUrlV2").or_else(|| text("ServerUrl"))?,
-        secret: credentials["Data"]["ClientId"].as_str()?.to_owned(),
+        secret: member(member(&credentials, "Data")?, "ClientId")?.as_str()?.to_owned(),
         // An absolute work folder replaces the root, as with Path.Combine.
         work: root.join(text("WorkFolder").unwrap_or_else(|| "_work".into())),
         ephemeral: text("Ephemeral").is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        github: text("GitHubUrl"),
     })
+}
+
+fn member<'a>(object: &'a Value, wanted: &str) -> Option<&'a Value> {
+    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
 }
 
 /// Removes the files that make a runner configured and says so.

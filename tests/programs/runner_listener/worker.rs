@@ -70,12 +70,21 @@ fn run(job: &Job, flags: &Flags) -> u8 {
     let _ = fs::create_dir_all(&workspace);
     let tracking = format!("github_{}", std::process::id());
     let mut result = SUCCEEDED;
+    let mut steps = Vec::new();
+    // The first step is the hook: as the runner's user, on the host; a missing file fails the job like one that fails
+    // (actions/runner, src/Runner.Worker/JobHookProvider.cs).
+    if let Some(hook) = std::env::var("ACTIONS_RUNNER_HOOK_JOB_STARTED").ok().filter(|path| !path.is_empty()) {
+        steps.push(PathBuf::from(hook));
+    }
     for (number, script) in job.steps.iter().enumerate() {
+        let file = temp.join(format!("step-{number}.sh"));
+        let _ = fs::write(&file, script);
+        steps.push(file);
+    }
+    for file in steps {
         if flags.any() {
             break;
         }
-        let file = temp.join(format!("step-{number}.sh"));
-        let _ = fs::write(&file, script);
         match start_step(&file, &workspace, &temp, &tracking) {
             Ok(mut step) => {
                 if !wait(&mut step, job, flags) {
@@ -103,6 +112,7 @@ fn start_step(file: &Path, workspace: &Path, temp: &Path, tracking: &str) -> std
     step.arg("-e").arg(file).current_dir(workspace).stdin(Stdio::null());
     step.env("CI", "true").env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", workspace).env(TRACKING, tracking);
     step.env("RUNNER_TEMP", temp).env("RUNNER_WORKSPACE", workspace.parent().unwrap_or(workspace));
+    step.env("GITHUB_JOB", "build").env("GITHUB_RUN_ID", "1").env("GITHUB_REPOSITORY", "acme/widgets").env("GITHUB_WORKFLOW", "ci");
     step.env("RUNNER_OS", "Linux").env("RUNNER_ARCH", "X64");
     // One pipe for both: the log of a job has them mixed.
     step.stderr(std::io::stdout().lock().try_clone_pipe()?);
