@@ -30,7 +30,8 @@ const DIALECTS: &[Dialect] = &[MYOUNG34, PASSEI_DIRETO, ARC_SCALE_SETS, ARC_LEGA
 const MYOUNG34: Dialect = Dialect {
     name: "myoung34/docker-github-actions-runner",
     about: "A job file for Nomad, a compose file or a task definition works unchanged but for the image and, with docker, the sidecar. \
-            Without RUNNER_TOKEN the runner is registered just in time, so config.sh is not run.",
+            Without RUNNER_TOKEN the runner is registered just in time, so config.sh is not run. \
+            SIGINT asks for a stop, as there; set STOP_SIGNALS=TERM where Vault sends it for a renewed secret.",
     rows: &[
         row("ACCESS_TOKEN", "personal access token", "never in the environment of the job; also as a file"),
         row("APP_ID", "GitHub App", "a client id is taken too"),

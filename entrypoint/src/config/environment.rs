@@ -83,7 +83,11 @@ pub(super) fn for_the_job(reader: &mut Reader, environment: &[(OsString, OsStrin
     for name in &more {
         let secret = TABLE.0.iter().any(|setting| setting.secret && setting.names().contains(name));
         if secret || is_option(name) {
-            let what = if secret { "is a secret of this program" } else { "is an option of the runner, which this program sets" };
+            let what = if secret {
+                "holds a secret of this program, or names its file"
+            } else {
+                "is an option of the runner, which this program sets"
+            };
             let hint = "the job must not see it; give the job a variable of its own";
             reader.problem("RUNNER_ENVIRONMENT", &format!("`{name}` {what}"), Some(hint));
         }

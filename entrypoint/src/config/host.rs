@@ -29,11 +29,11 @@ pub(super) fn read(reader: &mut Reader, target: Option<&Target>) -> Host {
             Some((_, host, "")) if setting == "GITHUB_HOST" => named.push(Named { by, scheme: "https", host }),
             Some((scheme, host, "")) if text.contains("://") => named.push(Named { by, scheme, host }),
             _ => {
-                let hint = match setting {
-                    "GITHUB_HOST" => "write only the name, as in github.example.com",
-                    _ => "write it as https://github.example.com, without a path",
+                let (what, hint) = match setting {
+                    "GITHUB_HOST" => ("a host name", "write only the name, as in github.example.com"),
+                    _ => ("the address of a GitHub", "write it as https://github.example.com, without a path"),
                 };
-                reader.problem(&by, &format!("`{}` is not a host of GitHub", text.trim()), Some(hint));
+                reader.problem(&by, &format!("`{}` is not {what}", super::shown_url(text.trim())), Some(hint));
             }
         }
     }

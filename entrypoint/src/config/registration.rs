@@ -41,7 +41,7 @@ pub(super) fn read(reader: &mut Reader, credential: &credential::Found, warnings
             reader.problem(
                 &token,
                 "is set beside a JIT configuration that is ready",
-                Some("keep one of the two: the token registers a runner, the configuration is one that is registered"),
+                Some("keep one of the two: the token registers a runner, a JIT configuration is a runner that is registered already"),
             );
         }
         return Way::Ready(ready);
@@ -98,9 +98,8 @@ fn ready(reader: &mut Reader, asked: Asked, warnings: &mut Vec<String>) -> Optio
         }
         return Some(blob.map(Ready::Blob));
     };
-    if !is_address(&url) {
-        let hint = "write it as https://HOST/PATH; a password does not belong in it, JITCONFIG_TOKEN is for that";
-        reader.problem("JITCONFIG_URL", &format!("`{}` is not an http address", shown_url(&url)), Some(hint));
+    if let Err((what, hint)) = judged(&url) {
+        reader.problem("JITCONFIG_URL", &format!("`{}` {what}", shown_url(&url)), Some(hint));
         return Some(None);
     }
     if url.starts_with("http://") && !is_near(&url) {
@@ -110,10 +109,17 @@ fn ready(reader: &mut Reader, asked: Asked, warnings: &mut Vec<String>) -> Optio
     Some(Some(Ready::Url { url, bearer, budget }))
 }
 
-fn is_address(url: &str) -> bool {
+/// What is wrong with an address, and what to do.
+fn judged(url: &str) -> Result<(), (&'static str, &'static str)> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    host.is_some_and(|host| !host.is_empty() && !host.contains('@')) && !url.contains(char::is_whitespace)
+    match host {
+        Some(host) if host.contains('@') => {
+            Err(("has a user or a password in it", "take it out, and give a bearer token as JITCONFIG_TOKEN"))
+        }
+        Some(host) if !host.is_empty() && !url.contains(char::is_whitespace) => Ok(()),
+        _ => Err(("is not an http address", "write it as https://HOST/PATH")),
+    }
 }
 
 /// On this machine or its own link.

@@ -166,7 +166,11 @@ fn the_way_to_register_follows_from_what_is_given() {
         (&[READY, CLASSIC], "REGISTRATION: `classic` contradicts ACTIONS_RUNNER_INPUT_JITCONFIG"),
         (&[READY, ("JITCONFIG_TOKEN", "bearer")], "JITCONFIG_TOKEN: is set, and JITCONFIG_URL is not"),
         (&[("ACTIONS_RUNNER_INPUT_JITCONFIG", "{}")], "ACTIONS_RUNNER_INPUT_JITCONFIG: is not a JIT configuration"),
-        (&[("JITCONFIG_URL", "https://me:marker@pool.example/x")], "JITCONFIG_URL: `https://pool.example/x` is not an http address"),
+        (
+            &[("JITCONFIG_URL", "https://me:marker@pool.example/x")],
+            "JITCONFIG_URL: `https://pool.example/x` has a user or a password in it",
+        ),
+        (&[("JITCONFIG_URL", "pool.example/x")], "JITCONFIG_URL: `pool.example/x` is not an http address"),
     ] {
         only_problem(settings, expected);
         assert!(!problems(settings)[0].contains("marker"));
@@ -254,8 +258,8 @@ fn where_github_is_follows_from_whatever_names_it() {
             &[("ORG_NAME", "o"), ("GITHUB_URL", "https://a.corp"), ("GITHUB_HOST", "b.corp")],
             "GITHUB_URL: is at `a.corp`, and GITHUB_HOST says",
         ),
-        (&[("ORG_NAME", "o"), ("GITHUB_HOST", "git.corp/api")], "GITHUB_HOST: `git.corp/api` is not a host of GitHub"),
-        (&[("ORG_NAME", "o"), ("GITHUB_URL", "git.corp")], "GITHUB_URL: `git.corp` is not a host of GitHub"),
+        (&[("ORG_NAME", "o"), ("GITHUB_HOST", "git.corp/api")], "GITHUB_HOST: `git.corp/api` is not a host name"),
+        (&[("ORG_NAME", "o"), ("GITHUB_URL", "git.corp")], "GITHUB_URL: `git.corp` is not the address of a GitHub"),
         (
             &[("ORG_NAME", "o"), ("GITHUB_API_URL", "https://x"), ("GITHUB_API_HOST", "x")],
             "GITHUB_API_HOST: is set, and GITHUB_API_URL too",
@@ -330,6 +334,7 @@ fn a_repository_has_no_runner_groups() {
 fn more_labels_than_github_takes_are_refused_before_it_is_asked() {
     let many: Vec<String> = (0..98).map(|n| format!("l{n}")).collect();
     only_problem(&with(&[("LABELS", &many.join(","))]), "LABELS: 98 labels are too many");
+    assert!(read(&with(&[("LABELS", &many.join(",")), ("NO_DEFAULT_LABELS", "yes")])).is_ok());
     only_problem(&with(&[("LABELS", &"x".repeat(257))]), "LABELS: `xxx");
     only_problem(&with(&[("NO_DEFAULT_LABELS", "yes")]), "NO_DEFAULT_LABELS: leaves the runner without a label");
 }
@@ -404,7 +409,7 @@ fn what_the_runner_itself_reads_is_handed_on_but_none_of_its_options() {
 fn a_secret_cannot_be_handed_to_the_job_by_name() {
     for name in ["ACCESS_TOKEN", "GITHUB_PAT", "ACCESS_TOKEN_FILE", "GITHUB_PAT_FILE", "ACTIONS_RUNNER_INPUT_URL", "actions_runner_input_x"]
     {
-        only_problem(&with(&[("RUNNER_ENVIRONMENT", name)]), &format!("RUNNER_ENVIRONMENT: `{name}` is a"));
+        only_problem(&with(&[("RUNNER_ENVIRONMENT", name)]), &format!("RUNNER_ENVIRONMENT: `{name}` "));
     }
 }
 

@@ -87,7 +87,8 @@ pub(super) fn platform(reader: &mut Reader) -> Platform {
         let url = reader.text(name)?;
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if rest.is_none_or(|rest| rest.is_empty() || rest.contains(char::is_whitespace)) {
-            reader.problem(name, &format!("`{url}` is not an http address"), Some("write it as http://169.254.169.254"));
+            let hint = if name.starts_with("ECS_") { "ECS sets it; take your own away" } else { "write it as http://169.254.169.254" };
+            reader.problem(name, &format!("`{url}` is not an http address"), Some(hint));
         }
         Some(url.trim_end_matches('/').to_owned())
     };

@@ -26,9 +26,15 @@ pub(super) fn read(reader: &mut Reader, scope: Option<&Scope>, environment: &[(O
     if !default_labels && own_labels.is_empty() {
         reader.problem("NO_DEFAULT_LABELS", "leaves the runner without a label", Some("set RUNNER_LABELS too: GitHub wants at least one"));
     }
+    let labels = labels(&own_labels, default_labels);
+    if labels.len() > MOST_LABELS {
+        let used = reader.given_as("RUNNER_LABELS").unwrap_or_default();
+        let hint = "GitHub takes at most 100, among them self-hosted, linux and the architecture unless NO_DEFAULT_LABELS=yes";
+        reader.problem(&used, &format!("{} labels are too many", own_labels.len()), Some(hint));
+    }
     Wanted {
         name,
-        labels: labels(&own_labels, default_labels),
+        labels,
         default_labels,
         own_labels,
         group: group(reader, scope, warnings),
@@ -84,10 +90,6 @@ fn own_labels(reader: &mut Reader) -> Vec<String> {
         let shown: String = bad.escape_debug().take(40).collect();
         let hint = "at most 256 characters, none of them control characters";
         reader.problem(&used, &format!("`{shown}` is not a label"), Some(hint));
-    }
-    if given.len() > MOST_LABELS - 3 {
-        let hint = "GitHub takes at most 100, three of which are self-hosted, linux and the architecture";
-        reader.problem(&used, &format!("{} labels are too many", given.len()), Some(hint));
     }
     given
 }

@@ -108,7 +108,7 @@ impl Lifecycle {
             JobState::Completed => "after its job",
         };
         match code {
-            Some(0) if self.job == JobState::None && self.stopping.is_none() => {
+            Some(0) if self.job == JobState::None && self.reason.is_none() => {
                 (Ending::Withdrawn, Level::Warn, "the runner ended without a job: its registration was withdrawn".to_owned())
             }
             Some(0 | 100..=105) => (self.as_intended(), Level::Info, format!("the runner ended {job}")),
