@@ -2,10 +2,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use nix::sys::signal::Signal;
 use runner_tests::{
     bed::{ACCOUNT, Bed},
-    github::{Route, Rules, SecondaryLimit},
+    github::{Job, Route, Rules, SecondaryLimit},
     process::Ending,
 };
 
@@ -43,11 +42,12 @@ fn two_hundred_starts_below_githubs_secondary_limit_all_end_registered_and_none_
     let refused = bed.github().requests_of(Route::GenerateJit).len() - TASKS;
     assert!(refused > 0, "the limit was never met: this test shows nothing");
 
-    for life in &lives {
-        life.signal(Signal::SIGTERM);
+    for _ in &lives {
+        bed.github().queue_job(Job::new("build", "true"));
     }
     for life in &mut lives {
         assert_eq!(life.wait(DEADLINE), Ending::Code(0), "{}", life.transcript());
     }
     bed.github().assert_nobody_registered();
+    assert_eq!(bed.github().finished().len(), TASKS);
 }

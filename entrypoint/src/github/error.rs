@@ -200,8 +200,8 @@ fn off(clock: Option<i64>) -> String {
 
 fn wanted(wait: Option<Duration>) -> String {
     match wait {
-        Some(wait) => format!("it wants {} s of silence", wait.as_secs()),
-        None => "it names no time, which means a minute or more".to_owned(),
+        Some(wait) => format!("it asks to wait {} s", wait.as_secs()),
+        None => "it names no time, which by its rules means a minute or more".to_owned(),
     }
 }
 

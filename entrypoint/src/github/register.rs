@@ -470,7 +470,7 @@ mod tests {
         let (outcome, _) = run(&server, &drawn(), PLENTY).await;
         let failure = outcome.unwrap_err();
         assert_eq!(failure.error.class(), Class::Temporary);
-        assert!(failure.to_string().contains("it wants 3600 s of silence"), "{failure}");
+        assert!(failure.to_string().contains("it asks to wait 3600 s"), "{failure}");
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert_eq!(server.requests().len(), 1);
     }

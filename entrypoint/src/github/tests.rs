@@ -168,7 +168,7 @@ fn a_key_that_cannot_be_used_is_refused_by_name_and_never_quoted() {
         let endpoint = Endpoint { api: "http://127.0.0.1:1".into(), proxies: Proxies::default(), ca_file: None };
         let error = Client::new(&endpoint, Credential::App(app)).unwrap_err();
         assert_eq!(error.class(), Class::Configuration);
-        assert!(error.to_string().contains(&format!(": APP_PRIVATE_KEY {told}\nhint: ")), "{error}");
+        assert!(error.to_string().contains(&format!(": APP_PRIVATE_KEY {told}\nhint: {KEY_HINT}")), "{error}");
     }
 }
 
@@ -360,6 +360,18 @@ async fn a_refused_signature_is_tried_twice_at_most_and_a_wrong_clock_is_told() 
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(app.asked().len(), calls);
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_wild_is_followed_once() {
+    let mut hours = 0;
+    let server = Server::with(move |_, _| {
+        hours += 1;
+        Reply::json(401, "{}").header(&format!("date: {}", httpdate(NOW + hours * 3600)))
+    });
+    let app = AppServer { server, keys: keys!(), clock: Arc::default(), expired: Arc::default() };
+    assert!(app.client(None).authenticate(&repo()).await.is_err());
+    assert_eq!(app.asked().len(), 2);
 }
 
 #[tokio::test]
@@ -642,9 +654,15 @@ async fn the_image_can_name_its_certificates_with_ssl_cert_file_and_ssl_cert_dir
         let endpoint = Endpoint { api: address.replace("http:", "https:"), proxies: Proxies::default(), ca_file: None };
         let client = Client::new(&endpoint, token("t")).unwrap();
         assert_eq!(client.delete_runner(&repo(), RunnerId(1)).await.unwrap(), Deleted::AlreadyGone);
+        // A bundle of one's own takes nothing away.
+        #[expect(clippy::disallowed_methods, reason = "the tests' own switch")]
+        let endpoint = Endpoint { ca_file: std::env::var_os("OWN_BUNDLE").map(PathBuf::from), ..endpoint };
+        let client = Client::new(&endpoint, token("t")).unwrap();
+        assert_eq!(client.delete_runner(&repo(), RunnerId(1)).await.unwrap(), Deleted::AlreadyGone);
         return;
     }
     let (certificate, config) = keys!().certificate("image");
+    let (own, _) = keys!().certificate("beside");
     let server = tls_server(config);
     let dir = keys!().path("certificates");
     std::fs::create_dir_all(&dir).unwrap();
@@ -653,16 +671,32 @@ async fn the_image_can_name_its_certificates_with_ssl_cert_file_and_ssl_cert_dir
     std::fs::copy(&certificate, dir.join(format!("{}.0", hash.trim()))).unwrap();
     for (name, value) in [("SSL_CERT_FILE", &certificate), ("SSL_CERT_DIR", &dir)] {
         let mut again = Command::new(std::env::current_exe().unwrap());
-        again.args(["--exact", NAME, "--nocapture"]).env_clear().env(name, value).env("TLS_SERVER", server.address());
+        again
+            .args(["--exact", NAME, "--nocapture"])
+            .env_clear()
+            .env(name, value)
+            .env("TLS_SERVER", server.address())
+            .env("OWN_BUNDLE", &own);
         #[expect(clippy::disallowed_methods, reason = "a test without children of its own to mix up")]
         let done = again.output().unwrap();
         let shown = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success() && shown.contains("1 passed"), "{name}: {shown}");
     }
-    assert_eq!(server.requests().len(), 2);
+    assert_eq!(server.requests().len(), 4);
 }
 
-/// Shows something only when the test above starts it, with an environment of its own.
+#[tokio::test]
+async fn a_configuration_is_not_fetched_from_https_over_http() {
+    let plain = Server::with(|_, _| Reply::json(200, &good_blob()));
+    let (certificate, config) = keys!().certificate("downgrade");
+    let away = plain.address();
+    let server = Server::speaking(Some(config), move |_, _| Reply::json(302, "").header(&format!("location: {away}/blob")));
+    let endpoint = Endpoint { ca_file: Some(certificate), ..server.endpoint() };
+    let error = fetch_jit(&server.address().replace("http:", "https:"), None, &endpoint, SOON).await.unwrap_err();
+    assert!(error.to_string().contains("a redirect away from https"), "{error}");
+    assert_eq!(plain.requests().len(), 0);
+}
+
 #[tokio::test]
 async fn callers_side_by_side_make_one_token() {
     let app = AppServer::new(keys!(), "/repos/o/r");
