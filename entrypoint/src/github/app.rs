@@ -22,7 +22,7 @@ const ISSUED_AGO: u64 = 60;
 const LIFE: u64 = 540;
 
 /// What to do about a key that cannot be used.
-const KEY_HINT: &str = "it is the .pem file that GitHub made for the App, whole, from -----BEGIN to the last dashes";
+pub(super) const KEY_HINT: &str = "it is the .pem file that GitHub made for the App, whole, from -----BEGIN to the last dashes";
 
 /// Whether an App's private key can be used: PEM, PKCS#1 or PKCS#8, with `\n` written out or folded away, or base64 of such a PEM.
 ///

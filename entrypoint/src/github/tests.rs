@@ -22,7 +22,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
 use super::{
-    app::check_key,
+    app::{KEY_HINT, check_key},
     stand_in::{Reply, Request, Server},
     *,
 };
