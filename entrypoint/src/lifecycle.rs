@@ -109,6 +109,8 @@ enum Register {
     Configuring,
     /// `config.sh` has registered it, and what it wrote is being read.
     Reading,
+    /// Nobody wants it any more, and what was told of it until now is still being heard.
+    Recalled,
 }
 
 /// How far the end of the runner has come while it lives.

@@ -155,7 +155,13 @@ where
             }
             tokio::select! {
                 biased;
-                batch = listener.next() => self.take_signals(&batch, &mut events),
+                batch = listener.next() => {
+                    self.take_signals(&batch, &mut events);
+                    // A storm of signals must not keep a deadline from us.
+                    if let Ok(message) = arrivals.try_recv() {
+                        self.take_message(message, &mut events);
+                    }
+                }
                 Some(message) = arrivals.recv() => self.take_message(message, &mut events),
             }
         }
@@ -222,6 +228,7 @@ where
             Action::Signal(target, signal) => self.signal(target, signal, events),
             Action::Run(job) => self.start(job, events),
             Action::Abandon(job) => self.abandon(&job),
+            Action::Recall(job) => self.recall(&job),
             Action::Arm(timer, span) => self.arm(timer, Instant::now() + span),
             Action::Tighten(timer, span) => {
                 let ends = Instant::now() + span;
@@ -348,6 +355,15 @@ where
                 Some(Hand::Task(task)) => task.abort(),
                 Some(Hand::Errand) => self.send(Target::Group(Who::Errand(id)), Signal::KILL),
                 None => {}
+            }
+        }
+    }
+
+    fn recall(&self, job: &V::Job) {
+        for (&id, running) in self.jobs.iter().filter(|(_, running)| running.job == *job) {
+            match &running.hand {
+                Hand::Task(task) => task.abort(),
+                Hand::Errand => self.send(Target::Group(Who::Errand(id)), Signal::KILL),
             }
         }
     }

@@ -50,6 +50,9 @@ pub enum Action<V: Vocabulary> {
     Run(V::Job),
     /// Drop a job: nothing it tells from now on is heard.
     Abandon(V::Job),
+    /// End a job, and hear what it told before its end; then it collapses, unless its outcome was among that. For a job whose deeds must
+    /// be known: what it told may still be on its way when it is given up.
+    Recall(V::Job),
     /// Set a timer, in place of the same timer set before.
     Arm(V::Timer, Duration),
     /// Set a timer, unless it is set and ends earlier.

@@ -17,6 +17,9 @@ use crate::{
     kernel::{self, ARRIVAL, Arrival},
 };
 
+/// Signals of one reading.
+const BATCH: usize = 1024;
+
 /// All signals of this process from the moment of [`Signals::collect`].
 #[derive(Debug)]
 pub struct Signals {
@@ -33,8 +36,10 @@ impl Signals {
     /// No descriptors are left, or the kernel refuses a handler.
     pub fn collect() -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        // The handlers live as long as the process, and so does their end of the pipe.
+        // The handlers live as long as the process, and so do both ends of the pipe. With nobody to read, a write would raise SIGPIPE,
+        // whose handler writes: a process that was sent a signal in its last microseconds never ended.
         let write = write.into_raw_fd();
+        let _ = read.try_clone()?.into_raw_fd();
         // TTIN and TTOU are collected to be dropped: their default would stop us for touching the terminal that the child has.
         for signal in Signal::forwardable().chain([Signal::CHLD, Signal::TTIN, Signal::TTOU]) {
             kernel::report_to(write, signal)?;
@@ -71,15 +76,13 @@ impl Listener {
     }
 }
 
-/// Everything in the pipe by now, oldest first. Records are written whole, so they are read whole.
-fn drain(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Vec<Arrival> {
-    let mut arrivals = Vec::new();
-    let mut buffer = [0; ARRIVAL * 512];
-    while let Ok(length @ 1..) = read(&mut buffer) {
-        let (records, _) = buffer[..length].as_chunks::<ARRIVAL>();
-        arrivals.extend(records.iter().filter_map(|&record| kernel::arrival(record)));
-    }
-    arrivals
+/// What is in the pipe, oldest first, and at most [`BATCH`] of it: whoever sends signals faster than we read would hold us here for ever.
+/// Records are written whole, so they are read whole.
+fn drain(read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> Vec<Arrival> {
+    let mut buffer = [0; ARRIVAL * BATCH];
+    let length = read(&mut buffer).unwrap_or(0);
+    let (records, _) = buffer[..length].as_chunks::<ARRIVAL>();
+    records.iter().filter_map(|&record| kernel::arrival(record)).collect()
 }
 
 /// Without what is about ourselves: our own use of the terminal, and a SIGPIPE of the kernel's, whose write already got its error. A

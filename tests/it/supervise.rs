@@ -6,13 +6,14 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use nix::{
     fcntl::OFlag,
     libc,
-    sys::signal::Signal,
+    sys::signal::{Signal, kill},
     unistd::{Pid, pipe2},
 };
 use runner_tests::{
@@ -283,6 +284,26 @@ fn signals_from_inside_cannot_hurt_pid_1() {
     }
     for signal in ["KILL", "STOP", "SEGV", "ABRT"] {
         assert_eq!(finish(as_pid_1(&["--", "sh", "-c", &format!("kill -{signal} 1; exit 5")])).0, Ending::Code(5), "{signal}");
+    }
+}
+
+/// The pipe of the handlers had lost its reader by then: a write raised SIGPIPE, whose handler wrote, and the process never ended.
+#[test]
+fn a_signal_in_the_last_moment_does_not_hold_the_end() {
+    for turn in 0..60 {
+        let mut running = Running::start("supervise", supervise(&["--", "true"]));
+        let (pid, over) = (running.pid(), AtomicBool::new(false));
+        let ending = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let _ = kill(pid, Signal::SIGWINCH);
+                }
+            });
+            let ending = clock::poll(DEADLINE, || running.ended());
+            over.store(true, Ordering::Relaxed);
+            ending
+        });
+        assert_eq!(ending, Some(Ending::Code(0)), "turn {turn}");
     }
 }
 

@@ -118,7 +118,7 @@ impl World {
                     assert!(state.owes.starts_with(&owed), "{:?} against {owed:?}", state.owes);
                 }
                 Action::Say(_, sentence) => assert!(!sentence.is_empty()),
-                Action::Fact(..) | Action::Label(..) => {}
+                Action::Recall(_) | Action::Fact(..) | Action::Label(..) => {}
                 Action::Exit(code) => {
                     assert_eq!(index + 1, actions.len(), "nothing comes after the end");
                     return Some(*code);
@@ -253,7 +253,7 @@ fn phases() -> Vec<(&'static str, Lifecycle)> {
 
 fn show(action: &Action<Words>) -> Option<String> {
     Some(match action {
-        Action::Publish(_) | Action::Fact(..) | Action::Label(..) => return None,
+        Action::Publish(_) | Action::Recall(_) | Action::Fact(..) | Action::Label(..) => return None,
         Action::Say(level, sentence) => format!("say {level:?}: {}", sentence.lines().next().unwrap_or_default()).to_lowercase(),
         Action::Run(job) => format!("run {job:?}"),
         Action::Abandon(job) => format!("abandon {job:?}"),

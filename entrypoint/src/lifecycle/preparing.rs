@@ -129,7 +129,8 @@ impl Lifecycle {
     }
 
     /// Gives up what is being prepared. A registration whose request is on its way is waited for: what GitHub does after we have
-    /// looked would stay for ever.
+    /// looked would stay for ever. One that has not been asked for as far as we know is recalled and not dropped: a stop that met the
+    /// errand between its word and our hearing it left a runner that nobody knew of.
     pub(super) fn stop_preparing(&mut self) -> Actions {
         let settle = self.budget.settle;
         let Phase::Preparing { restore, docker, register } = &mut self.phase else { return vec![] };
@@ -142,11 +143,11 @@ impl Lifecycle {
             actions.push(Action::Abandon(Job::WaitForDocker));
         }
         match register {
-            Register::Over => {}
+            Register::Over | Register::Recalled => {}
             Register::Asked | Register::Configuring | Register::Reading => actions.push(Action::Tighten(Timer::Answer, settle)),
             Register::Going => {
-                *register = Register::Over;
-                actions.push(Action::Abandon(Job::Register));
+                *register = Register::Recalled;
+                actions.push(Action::Recall(Job::Register));
             }
         }
         actions.extend(self.go_on());

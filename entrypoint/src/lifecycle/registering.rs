@@ -7,31 +7,41 @@ use crate::stages::Ending;
 
 impl Lifecycle {
     pub(super) fn told_of_registration(&mut self, outcome: Outcome) -> Actions {
+        let Phase::Preparing { register, .. } = self.phase else { return vec![] };
+        let recalled = register == Register::Recalled;
         match outcome {
             Outcome::MayExist(name) => {
-                self.registering(Register::Asked);
+                self.registering(if recalled { register } else { Register::Asked });
                 self.owe(Obligation::Deregister(Registration::MayExist(name)));
                 vec![self.publish()]
             }
             Outcome::Absent(name) => {
                 self.paid(&Registration::MayExist(name));
-                self.registering(Register::Going);
                 let mut actions = vec![self.publish()];
-                actions.extend(self.unless_wanted());
+                if !recalled {
+                    self.registering(Register::Going);
+                    actions.extend(self.unless_wanted());
+                }
                 actions
             }
+            Outcome::Waiting(_) if recalled => vec![],
             Outcome::Waiting(why) => {
                 self.registering(Register::Going);
                 let mut actions = vec![Action::Say(Level::Warn, why)];
                 actions.extend(self.unless_wanted());
                 actions
             }
+            // The token is of no use to anybody any more.
+            Outcome::Permitted(_) if recalled => self.prepared(Part::Register),
             Outcome::Permitted(name) => {
                 self.registering(Register::Configuring);
                 self.owe(Obligation::Deregister(Registration::MayExist(name)));
                 vec![self.publish(), Action::Spawn(Role::Configure), Action::Arm(Timer::Configure, self.plan.configure)]
             }
             Outcome::Registered { id, name } => self.registered(id, name),
+            // It was registered, or recalled: that its errand did not come to an end is no failure.
+            Outcome::RegisterFailed { .. } if register == Register::Over => vec![],
+            Outcome::RegisterFailed { .. } if recalled => self.prepared(Part::Register),
             Outcome::RegisterFailed { ending, why } => {
                 let mut actions = vec![Action::Disarm(Timer::Answer)];
                 actions.extend(self.give_up(Part::Register, ending, why));
@@ -111,12 +121,15 @@ impl Lifecycle {
                 ]
             }
             (Timer::Answer, Register::Asked | Register::Configuring | Register::Reading) => {
+                if register == Register::Asked {
+                    self.registering(Register::Recalled);
+                    return vec![Action::Recall(Job::Register)];
+                }
                 let mut actions = match register {
                     Register::Configuring => {
                         vec![Action::Disarm(Timer::Configure), Action::Signal(Target::Group(Role::Configure), Signal::KILL)]
                     }
-                    Register::Reading => vec![Action::Abandon(Job::ReadRegistration)],
-                    _ => vec![Action::Abandon(Job::Register)],
+                    _ => vec![Action::Abandon(Job::ReadRegistration)],
                 };
                 actions.extend(self.prepared(Part::Register));
                 actions

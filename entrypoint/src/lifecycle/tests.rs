@@ -118,11 +118,10 @@ impl World {
                 assert!(self.jobs.insert(job.clone()), "{job:?} runs twice");
             }
             Action::Abandon(job) => {
-                if *job == Job::Register && self.request.take().is_some() {
-                    assert!(machine.registration().is_some(), "an unanswered request is forgotten");
-                }
+                assert_ne!(*job, Job::Register, "what it told and we have not heard would be forgotten");
                 self.jobs.remove(job);
             }
+            Action::Recall(job) => assert!(self.jobs.contains(job), "{job:?} is recalled and does not run"),
             Action::Arm(timer, _) | Action::Tighten(timer, _) => drop(self.timers.insert(*timer)),
             Action::Disarm(timer) => drop(self.timers.remove(timer)),
             Action::Publish(state) => assert_eq!(state.owes.len(), machine.owed.len()),
@@ -497,10 +496,25 @@ fn a_stop_while_the_request_is_on_its_way_waits_for_the_answer_and_then_removes_
     let mut machine = Lifecycle::new(Plan { docker: false, restore: None, ..plan() });
     drive(&mut machine, [Event::Started, Event::Told(Outcome::Checked(Ok(()))), Event::Told(Outcome::MayExist("r".into()))]);
     let actions = machine.on(Event::Signal(Signal::TERM));
-    assert!(!actions.contains(&Action::Abandon(Job::Register)));
+    assert!(!actions.contains(&Action::Recall(Job::Register)));
     machine.on(Event::Told(Outcome::Registered { id: Some(42), name: "r".into() }));
     let actions = machine.on(Event::Alone);
     assert!(actions.contains(&Action::Run(Job::Deregister(runner()))));
+}
+
+/// A stop met the errand between its word, which was on its way, and our hearing it: the runner appeared afterwards, and nobody knew.
+#[test]
+fn what_was_told_before_a_recall_is_heard_and_removed() {
+    let mut machine = Lifecycle::new(bare());
+    drive(&mut machine, [Event::Started, Event::Told(Outcome::Checked(Ok(())))]);
+    let actions = machine.on(Event::Signal(Signal::TERM));
+    assert!(actions.contains(&Action::Recall(Job::Register)));
+    machine.on(Event::Told(Outcome::MayExist("r".into())));
+    machine.on(Event::Told(Outcome::RegisterFailed { ending: Ending::Bug, why: "ended early".into() }));
+    let actions = machine.on(Event::Alone);
+    assert!(actions.contains(&Action::Run(Job::Deregister(Registration::MayExist("r".into())))));
+    let actions = machine.on(Event::Told(Outcome::Deregistered(Removal::Gone)));
+    assert_eq!(actions.last(), Some(&Action::Exit(0)));
 }
 
 #[test]
