@@ -89,7 +89,7 @@ fn the_libraries_know_neither_github_nor_docker_nor_the_programs() {
 
 #[test]
 fn the_nouns_of_the_entrypoint_do_not_know_each_other() {
-    const NOUNS: &[&str] = &["github", "cache", "runner", "docker"];
+    const NOUNS: &[&str] = &["github", "cache", "runner", "docker", "platform"];
     let mut found = Vec::new();
     for noun in NOUNS {
         for (path, text) in sources("entrypoint/src") {
