@@ -60,22 +60,24 @@ pub(crate) fn bench(programs: &Programs, settings: &Settings) {
 /// Nothing but the registration: what each adds to the API's answers and the Listener's start.
 fn own_shares(lives: &Lives, settings: &Settings) {
     let nothing = Wants::default();
-    let mut alone = Vec::new();
-    let mut ways =
-        [(NAME.to_owned(), None, Vec::new()), ("shell, config.sh for free".to_owned(), Some(Duration::ZERO), Vec::new())].to_vec();
+    let (mut answer, mut listener) = (Vec::new(), Vec::new());
+    let mut ways = vec![(NAME.to_owned(), None, Vec::new()), ("shell, config.sh for free".to_owned(), Some(Duration::ZERO), Vec::new())];
     if !settings.cost.is_zero() {
         ways.push((format!("shell, config.sh {} ms", settings.cost.as_millis()), Some(settings.cost), Vec::new()));
     }
     for _ in 0..settings.runs {
-        alone.push(lives.listener_alone());
+        let alone = lives.alone();
+        answer.push(alone.0);
+        listener.push(alone.1);
         for (_, cost, starts) in &mut ways {
             starts.push(cost.map_or_else(|| lives.ours(nothing), |cost| lives.shell(nothing, Order::DockerLast, cost)));
         }
     }
-    let listener = median(alone);
+    let (answer, listener) = (median(answer), median(listener));
     println!(
-        "\nstart: exec to \"Listening for Jobs\", medians of {} interleaved runs; an API answer takes {} ms; config.sh is a stand-in whose cost is a\n\
-         parameter (--cost), besides one question to the API where the real one asks more; own = total less API answers less Listener",
+        "\nstart: exec to \"Listening for Jobs\", medians of {} interleaved runs; the API answers {} ms late; config.sh is a stand-in whose\n\
+         cost is a parameter (--cost), besides one question to the API where the real one asks more;\n\
+         own = total, less API answers (as a bare client gets them), less the Listener's start alone",
         settings.runs,
         settings.latency.as_millis()
     );
@@ -84,11 +86,11 @@ fn own_shares(lives: &Lives, settings: &Settings) {
     for (name, cost, starts) in ways {
         let answers = starts.first().map_or(0, |start| start.answers);
         let total = median(starts.iter().map(|start| start.total).collect());
-        let own = median(starts.iter().map(|start| start.total.saturating_sub(settings.latency * start.answers + listener)).collect());
+        let own = median(starts.iter().map(|start| start.total.saturating_sub(answer * start.answers + listener)).collect());
         if cost.is_none() {
             ours = own;
         }
-        let asked = format!("{answers} x {}", settings.latency.as_millis());
+        let asked = format!("{answers} x {}", tenths(answer));
         println!("{name:<28} {:>10} {asked:>12} {:>12} {:>10} {:>10}", tenths(total), tenths(listener), tenths(own), ratio(own, ours));
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
@@ -109,15 +109,18 @@ impl Lives {
         if self.own_client { "curl as `docker` (no docker client here)" } else { "the docker client" }
     }
 
-    /// The Listener with a configuration that it already has, and a service that answers at once.
-    pub(crate) fn listener_alone(&self) -> Duration {
+    /// What no entrypoint can save: one answer of the API to a bare client, and the Listener's start with a configuration that it has.
+    pub(crate) fn alone(&self) -> (Duration, Duration) {
         let rules = Rules::for_account(ACCOUNT);
         let token = rules.token();
         let github = GitHub::start(rules);
+        github.script(Route::GenerateJit, [Step::real().after(self.latency)]);
+        let asked = Instant::now();
         let blob = jit_configuration(&github, &token);
+        let answer = asked.elapsed();
         let environment = [("PATH", self.path.clone()), ("RUNNER_ALLOW_RUNASROOT", "1".into()), ("ACTIONS_RUNNER_INPUT_JITCONFIG", blob)];
         let listener = self.home.path().join("bin/Runner.Listener");
-        until_listening(Running::start_clean("Listener", &listener, &["run"], environment))
+        (answer, until_listening(Running::start_clean("Listener", &listener, &["run"], environment)))
     }
 
     /// A start of runner-entrypoint.
