@@ -34,6 +34,8 @@ pub(crate) const FOR_BENCH: &[Need] = &[
     CC,
     UNSHARE,
     RSYNC,
+    need("curl", "curl", "the shell entrypoint to compare with asks the API with it"),
+    need("jq", "jq", "the shell entrypoint to compare with reads answers with it"),
     need("tini", "tini", "the init to compare with"),
     need("dumb-init", "dumb-init", "the init to compare with"),
     need("catatonit", "catatonit", "the init to compare with"),

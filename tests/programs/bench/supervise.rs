@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Programs, median, ratio};
+use crate::{Programs, find, median, ratio};
 
 const RUNS: usize = 300;
 const ORPHANS: usize = 10_000;
@@ -63,10 +63,6 @@ pub(crate) fn bench(programs: &Programs) {
             memory[2]
         );
     }
-}
-
-fn find(program: &str) -> bool {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).is_file())
 }
 
 /// Start to end of `true`, less `true` alone. Interleaved: a machine that slows down slows all of them down.
