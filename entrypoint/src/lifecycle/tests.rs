@@ -100,6 +100,9 @@ impl World {
                     );
                     assert_ne!(self.children.get(&Role::Restore), Some(&false), "the runner starts while the cache is being restored");
                 }
+                if *role == Role::Configure {
+                    self.listed.insert("r");
+                }
                 if *role == Role::Save {
                     assert!(!self.children.values().any(|killed| !killed), "the cache is saved while something may still write to it");
                 }
@@ -288,10 +291,7 @@ impl World {
                 }
             }
             Event::Told(Outcome::Waiting(_)) => self.request = None,
-            Event::Told(Outcome::Permitted(_)) => {
-                self.jobs.remove(&Job::Register);
-                self.listed.insert("r");
-            }
+            Event::Told(Outcome::Permitted(_)) => drop(self.jobs.remove(&Job::Register)),
             Event::Told(Outcome::Registered { .. }) => {
                 self.registered = self.request.take().or(Some("r"));
                 self.listed.extend(self.registered);
