@@ -118,6 +118,8 @@ enum Register {
 enum Drain {
     /// GitHub is asked to remove the registration: 204 = no job can come any more, 422 = one is there.
     Asking,
+    /// The runner is gone already, often because it was told of its removal before we were.
+    Answering,
     /// A job is running and may end.
     Waiting,
     /// The Listener was told to end (SIGINT), and cancels its job if it has one.
@@ -282,7 +284,7 @@ impl Lifecycle {
     /// A removal under way is dropped; the end of the life asks again, and "already gone" is as good an answer.
     fn stop_asking(&self) -> Actions {
         match self.phase {
-            Phase::Draining(Drain::Asking) => [Action::Disarm(Timer::Ask)].into_iter().chain(self.drop_ask()).collect(),
+            Phase::Draining(Drain::Asking | Drain::Answering) => [Action::Disarm(Timer::Ask)].into_iter().chain(self.drop_ask()).collect(),
             _ => vec![],
         }
     }
@@ -306,7 +308,7 @@ impl Lifecycle {
             (Phase::Running { alive: false, .. }, Timer::Relaunch) => self.start_runner(),
             (Phase::Running { alive: true, .. }, Timer::Idle) => self.idle_too_long(),
             (Phase::Running { .. }, Timer::Protection) => self.protect(),
-            (Phase::Draining(Drain::Asking), Timer::Ask) => {
+            (Phase::Draining(Drain::Asking | Drain::Answering), Timer::Ask) => {
                 let mut actions = self.drop_ask();
                 actions.extend(self.asked(Removal::Failed("GitHub did not answer in time".to_owned())));
                 actions

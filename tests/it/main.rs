@@ -7,6 +7,8 @@ mod dialects;
 mod harness;
 mod life;
 mod messages;
+mod platform;
 mod stops;
 mod supervise;
 mod tidy;
+mod ways;

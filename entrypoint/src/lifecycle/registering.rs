@@ -95,6 +95,11 @@ impl Lifecycle {
             return vec![];
         }
         let mut actions = vec![Action::Disarm(Timer::Configure)];
+        if end != ChildEnd::Code(0) && self.token_refused {
+            // It certainly made none.
+            self.owed.retain(|owed| !matches!(owed, Obligation::Deregister(Registration::MayExist(_))));
+            actions.push(self.publish());
+        }
         if end == ChildEnd::Code(0) {
             // Also when nobody wants it any more: what it wrote is what its removal needs.
             self.registering(Register::Reading);

@@ -94,7 +94,12 @@ impl Lifecycle {
                 let (ending, level, why) = self.why(code, end);
                 self.end_as(ending);
                 let mut actions = vec![Action::Say(level, why)];
-                actions.extend(self.leave());
+                // Its answer is as good as there; without it the end would ask GitHub once more.
+                if self.phase == Phase::Draining(Drain::Asking) && self.job == JobState::None {
+                    self.phase = Phase::Draining(Drain::Answering);
+                } else {
+                    actions.extend(self.leave());
+                }
                 actions
             }
         }

@@ -2,7 +2,7 @@
 
 use supervise::{Action, ChildEnd, Level, Signal, Target};
 
-use super::{Actions, Job, JobState, Lifecycle, Obligation, Phase, Removal, Role, Timer};
+use super::{Actions, Job, JobState, Lifecycle, Obligation, Phase, Removal, RemovedBy, Role, Timer};
 use crate::{
     stages::{AFTER_KILL, BUSY_RETRY, DEREGISTER, Ending, UNPROTECT},
     words::Protection,
@@ -66,7 +66,11 @@ impl Lifecycle {
                 if let Some(registration) = self.registration() {
                     self.paid(&registration);
                 }
-                let mut actions = vec![Action::Say(Level::Info, "registration removed".to_owned())];
+                let said = match self.plan.removal {
+                    RemovedBy::ConfigSh => "config.sh remove is done; its lines above say what it removed",
+                    RemovedBy::Api | RemovedBy::Others => "registration removed",
+                };
+                let mut actions = vec![Action::Say(Level::Info, said.to_owned())];
                 match self.registration() {
                     // A request that failed before the one that succeeded may have made one too.
                     Some(next) => {

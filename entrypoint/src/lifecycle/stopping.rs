@@ -66,7 +66,7 @@ impl Lifecycle {
                 actions
             }
             Phase::Running { alive: true, .. } => self.drain(),
-            Phase::Draining(Drain::Asking) => vec![Action::Tighten(Timer::Ask, budget.ask)],
+            Phase::Draining(Drain::Asking | Drain::Answering) => vec![Action::Tighten(Timer::Ask, budget.ask)],
             Phase::Draining(Drain::Waiting) => vec![Action::Tighten(Timer::Drain, budget.drain)],
             Phase::Draining(Drain::Ending) => vec![Action::Tighten(Timer::Cancel, budget.cancel)],
             Phase::Killing => vec![Action::Tighten(Timer::Leftovers, budget.kill)],
@@ -143,9 +143,11 @@ impl Lifecycle {
     }
 
     pub(super) fn asked(&mut self, removal: Removal) -> Actions {
-        if self.phase != Phase::Draining(Drain::Asking) {
-            return self.deregistered(removal);
-        }
+        let gone = match self.phase {
+            Phase::Draining(Drain::Asking) => false,
+            Phase::Draining(Drain::Answering) => true,
+            _ => return self.deregistered(removal),
+        };
         let mut actions = vec![Action::Disarm(Timer::Ask)];
         let busy = match removal {
             Removal::Gone => {
@@ -163,7 +165,11 @@ impl Lifecycle {
                 self.job != JobState::None || self.stopping.is_none()
             }
         };
-        actions.extend(if busy { self.wait_for_job() } else { self.end_listener() });
+        actions.extend(match (gone, busy) {
+            (true, _) => self.leave(),
+            (false, true) => self.wait_for_job(),
+            (false, false) => self.end_listener(),
+        });
         actions
     }
 
@@ -176,6 +182,7 @@ impl Lifecycle {
                 actions.extend(self.end_listener());
                 actions
             }
+            Phase::Draining(Drain::Answering) => self.leave(),
             Phase::Draining(Drain::Waiting) => self.end_listener(),
             Phase::Draining(Drain::Ending) => self.kill_runner(),
             Phase::Killing => self.kill_leftovers(),

@@ -80,6 +80,8 @@ struct World {
     job: u8,
     /// A wish for protection was sent and not taken back.
     protected: bool,
+    /// GitHub has refused the token of config.sh.
+    refused: bool,
     /// Our own limit or a notice asked for a stop.
     foreseen: bool,
     reason: Option<String>,
@@ -269,6 +271,9 @@ impl World {
             Event::Signal(_) => self.signals += 1,
             Event::ChildEnded(role, end) => {
                 self.children.remove(role);
+                if *role == Role::Configure && self.refused && *end != ChildEnd::Code(0) {
+                    self.listed.clear();
+                }
                 let removed = match role {
                     // The service removes an ephemeral runner with its job.
                     Role::Runner => self.job == 2,
@@ -325,6 +330,7 @@ impl World {
                     }
                 }
             }
+            Event::Noted(Note::TokenRefused) => self.refused = true,
             Event::Noted(Note::JobStarted(_)) => self.job = 1,
             Event::Noted(Note::JobCompleted { .. }) => self.job = 2,
             Event::Noted(_) => {}

@@ -55,14 +55,15 @@ pub(super) fn answer(world: &mut World, asked: &Asked, root: &str) -> Answer {
     }
     match (asked.place.route, purpose) {
         (Route::RunnerRegistration, _) => {
-            let wanted = if purpose == Purpose::Register { "register" } else { "remove" };
-            if body["runner_event"] != wanted {
+            // A registration token removes as well: every shell entrypoint in use removes its runner with the token that made it.
+            let good: &[&str] = if purpose == Purpose::Register { &["register", "remove"] } else { &["remove"] };
+            if !good.iter().any(|event| body["runner_event"] == **event) {
                 return Answer::not_found();
             }
             Answer::json(200, &json!({"url": root, "token": random_text(900), "token_schema": "OAuthAccessToken", "use_v2_flow": true}))
         }
         (Route::RegisterRunner, Purpose::Register) => register(world, &body, scope, root).unwrap_or_else(|refusal| refusal),
-        (Route::RemoveRunner, Purpose::Remove) => rest::delete(world, asked, &scope),
+        (Route::RemoveRunner, _) => rest::delete(world, asked, &scope),
         _ => Answer::not_found(),
     }
 }

@@ -120,8 +120,8 @@ fn what_the_service_refuses_ends_with_one_and_leaves_no_files() {
     let removal = scene.fresh("/orgs/acme", "remove");
     scene.github.plant(&runner_tests::github::Scope::Org("acme".into()), "one");
     for (token, more, words) in [
-        ("WRONG", &[][..], "404"),
-        (removal.as_str(), &[], "404"),
+        ("WRONG", &[][..], "NotFound"),
+        (removal.as_str(), &[], "NotFound"),
         (good.as_str(), &["--runnergroup", "nowhere"], "no such runner group"),
         (good.as_str(), &[], "Already exists"),
     ] {

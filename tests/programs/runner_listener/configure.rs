@@ -160,7 +160,16 @@ fn ask(method: &str, url: &str, token: &str, body: &Value) -> Result<Value, Fail
 
 fn refused(method: &str, url: &str, answer: &Answer) -> String {
     let why = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-    format!("Http response code: {} from '{method} {url}'\n{why}", answer.status)
+    // .NET writes the name of a status.
+    let status = match answer.status {
+        401 => "Unauthorized".to_owned(),
+        403 => "Forbidden".to_owned(),
+        404 => "NotFound".to_owned(),
+        409 => "Conflict".to_owned(),
+        422 => "UnprocessableEntity".to_owned(),
+        other => other.to_string(),
+    };
+    format!("Http response code: {status} from '{method} {url}'\n{why}")
 }
 
 /// Every host that is not github.com is a GitHub Enterprise Server.
