@@ -27,6 +27,9 @@ const ORDER: usize = 64 * 1024;
 /// How much of a task's id goes into a runner's name. The whole would leave no room for a prefix.
 const TASK_IN_NAME: usize = 12;
 
+/// Where the docker CLI looks by itself. A deployment that only mounts it must not lose its group.
+const DEFAULT_DOCKER: &str = "unix:///var/run/docker.sock";
+
 /// The impure half of a runner's life.
 pub(crate) struct Effects {
     config: Rc<Config>,
@@ -64,7 +67,8 @@ impl Effects {
     fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
         let runner = &self.config.runner;
         let user = runner::user(runner).ok().flatten();
-        let group = self.config.docker.as_ref().and_then(|docker| runner::socket_group(&docker.host));
+        let host = self.config.docker.as_ref().map_or(DEFAULT_DOCKER, |docker| &docker.host);
+        let group = runner::socket_group(host);
         runner::program(runner, which, user.as_ref(), group)
     }
 

@@ -268,6 +268,30 @@ fn a_stop_while_config_sh_registers_leaves_no_runner_behind() {
 }
 
 #[test]
+fn an_arc_legacy_pod_works_unchanged_but_for_the_image() {
+    let bed = Bed::new();
+    let token = token(&bed);
+    let pod = bed
+        .entrypoint()
+        .without("ACCESS_TOKEN")
+        .without("REPO_URL")
+        .without("RUNNER_SCOPE")
+        .env("RUNNER_NAME", "pool-x7k2p-9d8fh")
+        .env("RUNNER_REPO", REPOSITORY)
+        .env("RUNNER_TOKEN", token)
+        .env("GITHUB_URL", format!("{}/", bed.github().web_url()))
+        .env("RUNNER_LABELS", "pool")
+        .env("RUNNER_EPHEMERAL", "true")
+        .env("DISABLE_RUNNER_UPDATE", "true")
+        .env("DOCKER_ENABLED", "false")
+        .env("RUNNER_WORKDIR", bed.directory("work").to_string_lossy());
+    one_job(&bed, pod);
+    let registered = &bed.github().ever_registered()[0];
+    assert_eq!(registered.name, "pool-x7k2p-9d8fh");
+    assert!(registered.labels.iter().any(|label| label == "pool"), "{registered:?}");
+}
+
+#[test]
 fn an_update_of_itself_starts_the_listener_again_with_the_same_registration() {
     let bed = Bed::new();
     bed.github().order_next_runner(Order::Update);
