@@ -7,6 +7,7 @@ mod dialects;
 mod harness;
 mod life;
 mod messages;
+mod secrets;
 mod stops;
 mod supervise;
 mod tidy;
