@@ -119,11 +119,13 @@ impl Form {
         })
     }
 
-    /// In how many places of PID 1's memory a secret is while a job runs.
-    pub(super) fn copies(&self, name: &str) -> u64 {
+    /// In how many places of PID 1's memory a secret is while a job runs. `None` for a registration token, which lives for an hour: what
+    /// `config.sh` is given in its environment goes through `std::process`, which frees it as it is.
+    pub(super) fn copies(&self, name: &str) -> Option<u64> {
         match name {
-            "role" => 0,
-            _ => u64::from(!self.given.in_file() || name == "JITCONFIG_URL"),
+            "role" => Some(0),
+            "RUNNER_TOKEN" => None,
+            _ => Some(u64::from(!self.given.in_file() || name == "JITCONFIG_URL")),
         }
     }
 }
