@@ -245,6 +245,7 @@ impl Config {
         let log = values::log(&mut reader);
         reader.finish()?;
         let proxies = environment::proxies(&environment);
+        settings::forget(environment);
         Ok(Self {
             github: GitHub { api: host.api, web: host.web, proxies, ca_file, scope, credential: credential.complete() },
             // Without a problem everything required is there.

@@ -21,9 +21,6 @@ use crate::{
 const UPDATE_FINISHED: &str = "update.finished";
 const UPDATE: Duration = Duration::from_secs(31);
 
-/// An order with every secret in it is a few kilobytes. Room from the start, so that no copy is left behind in memory by growing.
-const ORDER: usize = 64 * 1024;
-
 /// How much of a task's id goes into a runner's name. The whole would leave no room for a prefix.
 const TASK_IN_NAME: usize = 12;
 
@@ -119,7 +116,7 @@ impl Effects {
                     Order::MakeToken { access: access(config)?, name: name.as_str().to_owned(), budget: wanted.budget }
                 }
                 By::Ready(Ready::Url { url, bearer, budget }) => Order::FetchJit {
-                    url: url.clone(),
+                    url: SecretText::new(url.as_str()),
                     bearer: bearer.as_ref().map(text).transpose()?,
                     endpoint: endpoint(github),
                     budget: *budget,
@@ -152,7 +149,7 @@ impl Effects {
 
     fn send(&self, job: &Job) -> io::Result<Errand> {
         let order = self.order(job)?;
-        let mut written = Zeroizing::new(Vec::with_capacity(ORDER));
+        let mut written = Zeroizing::new(Vec::with_capacity(errand::ORDER));
         serde_json::to_writer(&mut *written, &order)?;
         let environment = self.config.runner.environment.iter().filter(|(name, _)| name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR");
         let program = Program {
@@ -189,8 +186,9 @@ impl Effects {
                 Err(error) => failed(format!("the JIT configuration cannot be read: {error}")),
             }),
             By::Classic { wanted, token: Some(token), .. } => Some(match (token.reveal(), self.names(wanted).pick()) {
-                (Ok(token), Ok(name)) => {
-                    self.start = Some(Start::Token { name: name.as_str().to_owned(), token: Secret::new(token.as_str()) });
+                (Ok(_), Ok(name)) => {
+                    // Not its text: a token in a file stays there until it is used.
+                    self.start = Some(Start::Token { name: name.as_str().to_owned(), token: token.clone() });
                     Outcome::Permitted(name.as_str().to_owned())
                 }
                 (Err(error), _) => failed(format!("RUNNER_TOKEN cannot be read: {error}")),

@@ -12,6 +12,7 @@ use std::{
 
 use nix::sys::{prctl, signal::Signal};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::{
     docker,
@@ -23,6 +24,9 @@ use crate::{
 
 /// The command that runs an errand.
 pub(crate) const COMMAND: &str = "errand";
+
+/// An order with every secret in it is a few kilobytes. Room from the start, so that no copy is left behind in memory by growing.
+pub(crate) const ORDER: usize = 64 * 1024;
 
 /// The longest a removal may take; the machine's own deadline is shorter when a stop presses.
 const REMOVAL: Duration = Duration::from_secs(60);
@@ -56,7 +60,7 @@ pub(crate) enum Order {
     /// Make a token with which `config.sh` registers the runner of this name.
     MakeToken { access: Access, name: String, budget: Duration },
     /// Fetch a JIT configuration that somebody else made.
-    FetchJit { url: String, bearer: Option<SecretText>, endpoint: Endpoint, budget: Duration },
+    FetchJit { url: SecretText, bearer: Option<SecretText>, endpoint: Endpoint, budget: Duration },
     /// Remove a registration.
     Deregister { access: Access, claim: Claim },
     /// Protect the task from scale-in, or no longer.
@@ -76,13 +80,16 @@ pub(crate) enum Answer {
     Token(SecretText),
 }
 
-/// Runs one errand in this process, and returns its exit code.
-pub(crate) fn run() -> u8 {
-    // The order holds a credential, and who sent us is all that we are there for.
-    let closed = prctl::set_dumpable(false).and_then(|()| prctl::set_pdeathsig(Signal::SIGKILL));
-    let mut order = Vec::new();
+/// Runs one errand in this process, and returns its exit code. `closed`: whether nobody can read this process; one that
+/// is open reads no order, which holds a credential.
+pub(crate) fn run(closed: nix::Result<()>) -> u8 {
+    // And who sent us is all that we are there for.
+    if closed.and_then(|()| prctl::set_pdeathsig(Signal::SIGKILL)).is_err() {
+        return crate::USAGE;
+    }
+    let mut order = Zeroizing::new(Vec::with_capacity(ORDER));
     let order = std::io::stdin().take(1 << 20).read_to_end(&mut order).ok().and_then(|_| serde_json::from_slice::<Order>(&order).ok());
-    let (Ok(()), Some(order)) = (closed, order) else { return crate::USAGE };
+    let Some(order) = order else { return crate::USAGE };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else { return crate::SOFTWARE };
     let last = runtime.block_on(perform(order));
     u8::from(!say(&last))
@@ -103,14 +110,16 @@ async fn perform(order: Order) -> Answer {
         Order::WaitForDocker { host, sidecar, budget } => Outcome::Docker(docker::wait(&host, &sidecar, budget).await),
         Order::Register { access, wish, budget } => register(access, wish, budget).await,
         Order::MakeToken { access, name, budget } => make_token(access, name, budget).await,
-        Order::FetchJit { url, bearer, endpoint, budget } => match github::fetch_jit(&url, bearer.as_ref(), &endpoint, budget).await {
-            Ok(blob) => {
-                let outcome = ready(&blob);
-                say(&Answer::JitConfig(blob));
-                outcome
+        Order::FetchJit { url, bearer, endpoint, budget } => {
+            match github::fetch_jit(url.reveal(), bearer.as_ref(), &endpoint, budget).await {
+                Ok(blob) => {
+                    let outcome = ready(&blob);
+                    say(&Answer::JitConfig(blob));
+                    outcome
+                }
+                Err(error) => failed(&error),
             }
-            Err(error) => failed(&error),
-        },
+        }
         Order::Deregister { access, claim } => Outcome::Deregistered(deregister(access, &claim).await),
         Order::Protect { agent, on } => Outcome::Protected(match platform::protect(&agent, PROTECTION_MINUTES, on, PROTECTION).await {
             platform::Protection::Set { .. } | platform::Protection::Cleared => Protection::Done,

@@ -39,10 +39,13 @@ const CONFIG: u8 = 78;
 
 /// The program.
 pub fn main() -> ExitCode {
-    // Before anything else: until there is a handler, what PID 1 is sent is lost.
+    // Before anything else: a process under the job's user must not read our memory, environment or descriptors (proc_pid(5)), and what
+    // it has opened once stays open.
+    let closed = nix::sys::prctl::set_dumpable(false);
+    // And at once: until there is a handler, what PID 1 is sent is lost.
     let signals = Signals::collect();
     let code = match signals {
-        Ok(signals) => run(signals),
+        Ok(signals) => run(signals, closed),
         Err(error) => {
             records::complain(&format!("runner-entrypoint: signals cannot be collected: {error}\n"));
             SOFTWARE
@@ -52,16 +55,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(signals: Signals) -> u8 {
-    // Before a secret is touched: a process under the job's user must not read our memory, environment or descriptors (proc_pid(5)).
-    let closed = nix::sys::prctl::set_dumpable(false);
+fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
     match command_line::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(arguments)) => live(signals, supervise::take_environment(), arguments, closed.err()),
         Ok(Command::Supervise(options)) => {
             records::start(command_line::supervise_log());
             init::run(signals, options)
         }
-        Ok(Command::Errand) => errand::run(),
+        Ok(Command::Errand) => errand::run(closed),
         Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
         Ok(Command::Cache(words)) => cache::command(words, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),

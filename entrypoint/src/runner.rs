@@ -96,7 +96,7 @@ pub(crate) fn program(runner: &Runner, which: Which<'_>, identity: Option<&User>
     }
 }
 
-/// Kept in memory, so there is nothing to fail; without it the runner says itself what it lacks.
+/// Of what was revealed before; should its file be gone meanwhile, the runner says itself what it lacks.
 fn text(secret: &Secret) -> OsString {
     secret.reveal().map(|text| OsString::from(text.as_str())).unwrap_or_default()
 }

@@ -14,6 +14,6 @@ mod table;
 
 pub use arguments::{Arguments, UsageError, parse as parse_arguments};
 pub use help::{markdown, markdown_exit_codes, render as render_help, render_exit_codes};
-pub use reader::{Problem, Problems, Reader};
+pub use reader::{Problem, Problems, Reader, forget};
 pub use secret::Secret;
 pub use table::{Setting, Table};

@@ -1,8 +1,15 @@
 //! Typed values out of an environment, with all problems collected.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::OsStringExt as _,
+    path::PathBuf,
+    time::Duration,
+};
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{Secret, Setting, Table, spelling};
 
@@ -41,7 +48,8 @@ impl std::error::Error for Problems {}
 
 /// Hands out the values of a [`Table`]'s settings and remembers what was wrong with them.
 ///
-/// An empty variable counts as unset: ECS, compose and Kubernetes templates produce those for values left out.
+/// An empty variable counts as unset: ECS, compose and Kubernetes templates produce those for values left out. The values are wiped when
+/// it is dropped, and no secret is copied out of it but into a [`Secret`].
 pub struct Reader {
     table: Table,
     values: BTreeMap<String, OsString>,
@@ -67,7 +75,7 @@ impl Reader {
             if let Ok(name) = name.into_string()
                 && !value.is_empty()
             {
-                values.insert(name, value);
+                values.insert(name, value).map(wipe);
             }
         }
         values.extend(flags);
@@ -112,9 +120,9 @@ impl Reader {
     pub fn text(&mut self, name: &str) -> Option<String> {
         let setting = self.setting(name);
         match self.raw(setting) {
-            Some((used, value)) => match value.into_string() {
-                Ok(text) => Some(text),
-                Err(_) => {
+            Some((used, value)) => match value.to_str() {
+                Some(text) => Some(text.to_owned()),
+                None => {
                     self.problem(&used, "is not valid UTF-8", None);
                     None
                 }
@@ -195,9 +203,8 @@ impl Reader {
     /// An absolute path without `..`.
     pub fn path(&mut self, name: &str) -> Option<PathBuf> {
         let setting = self.setting(name);
-        let (used, value) =
-            self.raw(setting).or_else(|| (!setting.default.is_empty()).then(|| (name.to_owned(), setting.default.into())))?;
-        let path = PathBuf::from(value);
+        let given = self.raw(setting).map(|(used, value)| (used, PathBuf::from(value)));
+        let (used, path) = given.or_else(|| (!setting.default.is_empty()).then(|| (name.to_owned(), setting.default.into())))?;
         if path.is_absolute() && path.components().all(|part| part != std::path::Component::ParentDir) {
             return Some(path);
         }
@@ -260,14 +267,13 @@ impl Reader {
                 self.problem(&direct, &format!("is set, and {file} too"), Some("keep one of the two"));
                 return None;
             }
-            (Some((used, value)), None) => match value.into_string() {
-                Ok(text) => {
-                    let text = Zeroizing::new(text);
-                    let one_line = lines && !text.contains('\n');
-                    let text = if one_line { Zeroizing::new(text.replace("\\n", "\n")) } else { text };
+            (Some((used, value)), None) => match value.to_str() {
+                Some(text) if lines && !text.contains('\n') => {
+                    let text = unfolded(text);
                     (used, Secret::new(text.trim_end_matches(['\n', '\r'])), None)
                 }
-                Err(_) => {
+                Some(text) => (used, Secret::new(text.trim_end_matches(['\n', '\r'])), None),
+                None => {
                     self.problem(&used, "is not plain text", None);
                     return None;
                 }
@@ -309,8 +315,8 @@ impl Reader {
     ///
     /// # Errors
     /// Every problem found since [`Reader::new`].
-    pub fn finish(self) -> Result<(), Problems> {
-        if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    pub fn finish(mut self) -> Result<(), Problems> {
+        if self.problems.is_empty() { Ok(()) } else { Err(Problems(std::mem::take(&mut self.problems))) }
     }
 
     /// The name that the user knows it by.
@@ -322,17 +328,45 @@ impl Reader {
         self.table.get(name).unwrap_or_else(|| panic!("{name} is read but stands in no table"))
     }
 
-    fn raw(&self, setting: &Setting) -> Option<(String, OsString)> {
+    fn raw(&self, setting: &Setting) -> Option<(String, &OsStr)> {
         self.first_of(std::iter::once(setting.name.to_owned()).chain(setting.aliases.iter().map(|&alias| alias.to_owned())))
     }
 
-    fn raw_file(&self, setting: &Setting) -> Option<(String, OsString)> {
+    fn raw_file(&self, setting: &Setting) -> Option<(String, &OsStr)> {
         self.first_of(std::iter::once(setting.file_name()).chain(setting.aliases.iter().map(|alias| format!("{alias}_FILE"))))
     }
 
-    fn first_of(&self, mut names: impl Iterator<Item = String>) -> Option<(String, OsString)> {
-        names.find_map(|name| self.values.get(&name).map(|value| (name, value.clone())))
+    fn first_of(&self, mut names: impl Iterator<Item = String>) -> Option<(String, &OsStr)> {
+        names.find_map(|name| self.values.get(&name).map(|value| (name, value.as_os_str())))
     }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.values).into_values().for_each(wipe);
+    }
+}
+
+/// Wipes the values of an environment, which may hold secrets, and drops it.
+pub fn forget(environment: Vec<(OsString, OsString)>) {
+    environment.into_iter().for_each(|(_, value)| wipe(value));
+}
+
+fn wipe(value: OsString) {
+    value.into_vec().zeroize();
+}
+
+/// With the two characters `\n` as line breaks.
+fn unfolded(text: &str) -> Zeroizing<String> {
+    // Never longer than before, so it does not grow and leave a part behind.
+    let mut unfolded = Zeroizing::new(String::with_capacity(text.len()));
+    for (number, line) in text.split("\\n").enumerate() {
+        if number > 0 {
+            unfolded.push('\n');
+        }
+        unfolded.push_str(line);
+    }
+    unfolded
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub enum Program {
     SignalPrinter,
     /// Leaves a daemon in a session of its own.
     Leaver,
+    /// Looks for secrets in /proc.
+    Seeker,
 }
 
 impl Program {
@@ -36,6 +38,7 @@ impl Program {
             Self::Stubborn => "stubborn",
             Self::SignalPrinter => "signal-printer",
             Self::Leaver => "leaver",
+            Self::Seeker => "seeker",
         }
     }
 

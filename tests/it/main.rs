@@ -8,6 +8,7 @@ mod harness;
 mod life;
 mod messages;
 mod platform;
+mod secrets;
 mod stops;
 mod supervise;
 mod tidy;

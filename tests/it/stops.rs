@@ -13,7 +13,7 @@ use runner_tests::{
 };
 
 /// How many lives, unless `STOPS` says another number.
-const LIVES: u64 = 160;
+const LIVES: u64 = 120;
 
 /// Side by side: most of a life is waiting.
 const AT_ONCE: usize = 4;

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use settings::{Reader, Secret};
+use zeroize::Zeroizing;
 
 use crate::github::Scope;
 
@@ -72,7 +73,8 @@ pub(super) fn read(reader: &mut Reader, credential: &credential::Found, warnings
 /// The outer `None` is none at all, the inner one that is wrong.
 fn ready(reader: &mut Reader, asked: Asked, warnings: &mut Vec<String>) -> Option<Option<Ready>> {
     let blob = reader.secret("ACTIONS_RUNNER_INPUT_JITCONFIG");
-    let url = reader.text("JITCONFIG_URL").map(|url| url.trim().to_owned());
+    // Its query may be as good as a token.
+    let url = reader.text("JITCONFIG_URL").map(|url| Zeroizing::new(url).trim().to_owned());
     let bearer = reader.secret("JITCONFIG_TOKEN");
     let given = reader.given_as("ACTIONS_RUNNER_INPUT_JITCONFIG");
     if let (Some(token), None) = (reader.given_as("JITCONFIG_TOKEN"), &url) {
