@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::{
     CONFIG,
     config::{Config, Registration, TABLE},
-    docker, effects, errand,
+    docker, effects, errand, exposed,
     github::{Client, RunnerName},
     runner,
 };
@@ -60,8 +60,8 @@ fn describe(config: &Config, given: &[&'static str]) -> String {
     for (name, value) in config.described().into_iter().chain([("set", given.join(", "))]) {
         let _ = writeln!(text, "{name:<12}{value}");
     }
-    for warning in &config.warnings {
-        let _ = writeln!(text, "warn  {warning}");
+    for warning in config.warnings.iter().chain(&exposed::warnings(config)) {
+        let _ = writeln!(text, "warn  {}", warning.replace('\n', "\n      "));
     }
     text
 }

@@ -230,7 +230,10 @@ impl Config {
         let registration = way.registration(&mut reader, scope.as_ref(), &environment, &mut warnings);
         let ca_file = values::ca_file(&mut reader);
         let tool_cache = reader.path("RUNNER_TOOL_CACHE").unwrap_or_default();
-        let runner = values::runner(&mut reader, tool_cache, &environment);
+        let mut runner = values::runner(&mut reader, tool_cache, &environment);
+        if let Some(ca_file) = &ca_file {
+            environment::trust(ca_file, &mut runner.environment, &mut warnings);
+        }
         let docker = values::docker(&mut reader);
         let cache = values::cache(&mut reader);
         let total = reader.duration("STOP_TIMEOUT", Duration::from_secs(2), Duration::from_secs(86_400));
@@ -265,6 +268,21 @@ impl Config {
             log,
             warnings,
         })
+    }
+
+    /// Every secret that was given.
+    pub(crate) fn secrets(&self) -> Vec<&Secret> {
+        let credential = self.github.credential.as_ref().map(|credential| match credential {
+            Credential::Token(token) => token,
+            Credential::App { key, .. } => key,
+        });
+        let registration = match &self.registration {
+            Registration::Jit(_) => None,
+            Registration::Ready(Ready::Blob(blob)) => Some(blob),
+            Registration::Ready(Ready::Url { bearer, .. }) => bearer.as_ref(),
+            Registration::Classic { token, .. } => token.as_ref(),
+        };
+        credential.into_iter().chain(registration).collect()
     }
 
     /// For `health`, which must work whatever else is set.

@@ -13,6 +13,7 @@ mod config;
 mod docker;
 mod effects;
 mod errand;
+mod exposed;
 mod github;
 mod lifecycle;
 mod platform;
@@ -99,7 +100,7 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
     if let Some(error) = open {
         tracing::warn!(%error, "this process could not be closed to the job's user");
     }
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&exposed::warnings(&config)) {
         tracing::warn!("{warning}");
     }
     let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");

@@ -32,6 +32,14 @@ impl Secret {
         Self(Kept::File(path.to_owned()))
     }
 
+    /// The file that it stays in, if it does.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Kept::Text(_) => None,
+            Kept::File(path) => Some(path),
+        }
+    }
+
     /// The text itself, for the one call that needs it, without line breaks at its end; wiped when it is dropped.
     ///
     /// # Errors
@@ -82,6 +90,7 @@ mod tests {
         let path = dir.path().join("token");
         fs::write(&path, "first\n").unwrap();
         let secret = Secret::in_file(&path);
+        assert_eq!((secret.file(), Secret::new("x").file()), (Some(&*path), None));
         assert_eq!(*secret.reveal().unwrap(), "first");
         fs::write(&path, "second\r\n").unwrap();
         assert_eq!(*secret.reveal().unwrap(), "second");

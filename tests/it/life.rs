@@ -275,42 +275,6 @@ fn boxed(bed: &Bed) -> Boxed {
 }
 
 #[test]
-fn the_job_is_not_root_and_finds_no_secret_of_ours() {
-    if !need(&[Need::Root, Need::Boxes]) {
-        return;
-    }
-    let bed = Bed::new();
-    let boxed = boxed(&bed);
-    let script = "id -u; env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; cat /proc/1/environ || echo PID 1 is closed; ls -l /proc/1/fd || true";
-    bed.github().queue_job(Job::new("curious", script));
-    let mut life = bed.entrypoint().without("RUN_AS_ROOT").env("AWS_SECRET_ACCESS_KEY", "aws_marker").as_pid_1(boxed).start();
-    assert_eq!(life.wait(DEADLINE), Ending::Code(0));
-    let log = &bed.github().finished()[0].log;
-    assert_eq!(log.lines().next(), Some("1001"), "{log}");
-    assert!(log.contains("PID 1 is closed"), "{log}");
-    assert!(!log.contains(bed.token()) && !log.contains("aws_marker"), "{log}");
-    assert!(!life.transcript().contains(bed.token()));
-}
-
-#[test]
-fn below_the_same_user_the_job_cannot_read_pid_1_either() {
-    if !need(&[Need::Root, Need::Boxes]) {
-        return;
-    }
-    let bed = Bed::new();
-    let boxed = boxed(&bed);
-    bed.github()
-        .queue_job(Job::new("curious", "cat /proc/1/environ || echo PID 1 is closed; cat /proc/1/mem || true; ls /proc/1/fd || true"));
-    let program = runner_tests::programs::Program::Entrypoint.path();
-    let words = ["setpriv", "--reuid=1001", "--regid=1001", "--clear-groups", &program.to_string_lossy()];
-    let launch = bed.entrypoint().without("RUN_AS_ROOT");
-    let mut life = boxed.bind(bed.path("").as_path(), bed.path("").as_path()).envs(launch.environment().clone()).spawn("one user", &words);
-    assert_eq!(life.wait(DEADLINE), Ending::Code(0), "{}", life.transcript());
-    let log = &bed.github().finished()[0].log;
-    assert!(log.contains("PID 1 is closed") && !log.contains(bed.token()), "{log}");
-}
-
-#[test]
 fn what_the_job_leaves_behind_is_dead_before_the_end() {
     if !need(&[Need::Root, Need::Boxes]) {
         return;

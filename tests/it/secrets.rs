@@ -6,6 +6,7 @@ mod forms;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -53,7 +54,11 @@ fn boxed(bed: &Bed) -> Boxed {
 }
 
 fn start(bed: &Bed, launch: Launch<'_>, user: As) -> BoxedProcess {
-    let program = Program::Entrypoint.path().to_string_lossy().into_owned();
+    start_file(&Program::Entrypoint.path(), bed, launch, user)
+}
+
+fn start_file(program: &Path, bed: &Bed, launch: Launch<'_>, user: As) -> BoxedProcess {
+    let program = program.to_string_lossy().into_owned();
     let as_the_job = ["setpriv", "--reuid=1001", "--regid=1001", "--clear-groups", &program];
     let words = if user == As::Root { &as_the_job[4..] } else { &as_the_job[..] };
     let root = bed.path("");
@@ -131,7 +136,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Looks when it is told to, beside a process that holds what it must find: in its environment, its command line, its memory, a file it
+/// Looks when it is told to, or at its end, beside a process that holds what it must find: in its environment, its command line, its memory, a file it
 /// has open and a pipe that nobody has read.
 fn script(bed: &Bed, markers: &Path, planted: &str) -> String {
     let task = bed.path("task");
@@ -179,6 +184,8 @@ fn found_by_a_job(given: Given, user: As) {
     let search = Search::new(&bed, &form, user);
     let mut life = start(&bed, form.launch(&bed, user), user);
     search.of_the_job(1);
+    let warned = life.stdout().contains("the job can read");
+    assert_eq!(warned, user == As::TheJob && given.in_file(), "{}: {}", search.told(), life.transcript());
     search.of_root(&life);
     life.signal(Signal::SIGTERM);
     life.wait_for_line("a job is running; it may take", DEADLINE);
@@ -241,6 +248,41 @@ fn a_job_of_our_own_user_finds_none_in_an_errand_either() {
             found_beside_an_errand(given, As::TheJob);
         }
     }
+}
+
+#[test]
+fn a_secret_in_a_file_that_the_job_can_read_is_warned_of() {
+    if !can() {
+        return;
+    }
+    let (bed, form) = Form::new(Given::TokenFile);
+    let launch = form.launch(&bed, As::Root);
+    let file = PathBuf::from(&launch.environment()["ACCESS_TOKEN_FILE"]);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    bed.github().queue_job(Job::new("reader", &format!("cat {}", file.display())));
+    let mut life = start(&bed, launch, As::Root);
+    assert_eq!(life.wait(DEADLINE), Ending::Code(0), "{}", life.transcript());
+    assert_eq!(bed.github().finished()[0].log, bed.token());
+    let line = life.wait_for_line("the job can read", DEADLINE);
+    assert!(line.text.contains(&file.display().to_string()) && line.text.contains("mode 0400"), "{}", line.text);
+}
+
+/// The kernel closes such a process before its first instruction (fs/exec.c, `would_dump`), an errand as well.
+#[test]
+fn a_program_that_cannot_be_read_does_its_work() {
+    if !can() {
+        return;
+    }
+    let (bed, form) = Form::new(Given::Token);
+    let user = As::TheJob;
+    let search = Search::new(&bed, &form, user);
+    // By another process: a descriptor open for writing here would be inherited by what another thread starts.
+    let program = bed.path("program");
+    let copied = Command::new("install").args(["-m", "0711"]).arg(Program::Entrypoint.path()).arg(&program).status().unwrap();
+    assert!(copied.success());
+    let mut life = start_file(&program, &bed, form.launch(&bed, user), user);
+    search.of_the_job(1);
+    ends_well(&bed, &mut life, &search);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What of this container's environment goes further: to the job, and to our own requests.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use settings::Reader;
 
@@ -104,6 +107,25 @@ pub(super) fn for_the_job(reader: &mut Reader, environment: &[(OsString, OsStrin
     };
     environment.iter().filter(|(name, _)| handed_on(name)).cloned().collect()
 }
+
+/// Lets the job trust more CA certificates as far as that takes nothing away: `SSL_CERT_FILE` would replace the image's own for every
+/// program that reads it.
+pub(super) fn trust(ca_file: &Path, environment: &mut Vec<(OsString, OsString)>, warnings: &mut Vec<String>) {
+    let set = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
+    if !set("SSL_CERT_FILE") && !set("SSL_CERT_DIR") {
+        warnings.push(TRUST_OF_THE_RUNNER.to_owned());
+    }
+    if !set(FOR_NODE) {
+        environment.push((FOR_NODE.into(), ca_file.into()));
+    }
+}
+
+/// Node.js adds these to its own.
+const FOR_NODE: &str = "NODE_EXTRA_CA_CERTS";
+
+const TRUST_OF_THE_RUNNER: &str =
+    "GITHUB_CA_FILE is for this program and, as NODE_EXTRA_CA_CERTS, for actions in JavaScript; the runner itself does not read it
+hint: add the CA to the image's certificates (update-ca-certificates), or set SSL_CERT_FILE to a bundle that has it too";
 
 /// As curl and the runner itself read them: the lower-case name wins (`HTTP_PROXY` in upper case can be set by a CGI client).
 pub(super) fn proxies(environment: &[(OsString, OsString)]) -> Proxies {

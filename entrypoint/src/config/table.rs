@@ -69,7 +69,7 @@ pub(crate) const TABLE: Table = Table(&[
     setting(GITHUB, "GITHUB_API_URL", "URL", "", "the API's address when it does not follow from the host"),
     setting(GITHUB, "GITHUB_API_HOST", "HOST", "", "only the API's host, when that is all that does not follow"),
     setting(GITHUB, "GITHUB_API_PATH", "PATH", "", "only the API's path, e.g. /api/v3; / is none"),
-    setting(GITHUB, "GITHUB_CA_FILE", "PATH", "", "a bundle of CA certificates (PEM) to trust besides those of the image"),
+    setting(GITHUB, "GITHUB_CA_FILE", "PATH", "", "more CA certificates (PEM) to trust; the runner itself needs them in the image"),
     setting(REGISTRATION, "REGISTRATION", "auto|jit|classic", "auto", "auto: just in time with a token or App, classic with RUNNER_TOKEN"),
     secret(also(
         &["ACTIONS_RUNNER_INPUT_TOKEN"],

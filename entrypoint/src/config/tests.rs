@@ -382,6 +382,24 @@ fn no_secret_and_no_variable_of_the_platform_reaches_the_job() {
 }
 
 #[test]
+fn more_certificates_reach_actions_in_javascript_and_the_runner_is_warned_of() {
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(bundle.path(), "-----BEGIN CERTIFICATE-----").unwrap();
+    let path = bundle.path().to_str().unwrap();
+    for (more, extra, warned) in [
+        (&[][..], path, true),
+        (&[("NODE_EXTRA_CA_CERTS", "/own.pem")], "/own.pem", true),
+        (&[("SSL_CERT_FILE", "/whole.pem")], path, false),
+        (&[("SSL_CERT_DIR", "/certificates")], path, false),
+    ] {
+        let config = read(&with(&[&[("GITHUB_CA_FILE", path)], more].concat())).unwrap();
+        let found: Vec<_> = config.runner.environment.iter().filter(|(name, _)| name == "NODE_EXTRA_CA_CERTS").collect();
+        assert_eq!(found, [&("NODE_EXTRA_CA_CERTS".into(), extra.into())], "{more:?}");
+        assert_eq!(config.warnings.iter().any(|warning| warning.contains("GITHUB_CA_FILE")), warned, "{more:?}");
+    }
+}
+
+#[test]
 fn the_tasks_role_reaches_the_job_only_when_asked_for() {
     assert!(handed_on(&AWS).is_empty());
     let names = handed_on(&[&AWS[..], &[("HAND_ON_AWS_CREDENTIALS", "yes"), ("AWS_SECRET_ACCESS_KEY", "x")][..]].concat());

@@ -41,7 +41,7 @@ impl Given {
         matches!(self, Self::Token | Self::TokenFile | Self::App | Self::AppFile)
     }
 
-    fn in_file(self) -> bool {
+    pub(super) fn in_file(self) -> bool {
         matches!(self, Self::TokenFile | Self::AppFile | Self::RegistrationTokenFile | Self::JitUrlTokenFile)
     }
 }
