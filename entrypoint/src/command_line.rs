@@ -10,7 +10,6 @@ use supervise::{
 
 use crate::{
     config::{TABLE, dialects_markdown},
-    errand,
     stages::EXIT_CODES,
 };
 
@@ -24,8 +23,6 @@ pub(crate) enum Command {
         arguments: Arguments,
         ready: bool,
     },
-    /// What this program sends itself for.
-    Errand,
     /// What follows `cache`.
     Cache(Vec<OsString>),
     /// Text that was asked for.
@@ -48,7 +45,6 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "check" => settings_of(&[], rest(), Command::Check),
         "health" => settings_of(&["ready"], rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
         "run" => settings_of(&[], rest(), Command::Run),
-        errand::COMMAND => Ok(Command::Errand),
         "help" => Ok(Command::Answer(help())),
         "reference" => Ok(Command::Answer(reference())),
         word if word.is_empty() || word.starts_with('-') => settings_of(&[], words.clone(), Command::Run),

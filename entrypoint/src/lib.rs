@@ -43,6 +43,10 @@ pub fn main() -> ExitCode {
     // Before anything else: a process under the job's user must not read our memory, environment or descriptors (proc_pid(5)), and what
     // it has opened once stays open.
     let closed = nix::sys::prctl::set_dumpable(false);
+    // An errand is no PID 1, and every start waits for one: it collects no signals.
+    if std::env::args_os().nth(1).is_some_and(|word| word == errand::COMMAND) {
+        return ExitCode::from(errand::run(closed));
+    }
     // And at once: until there is a handler, what PID 1 is sent is lost.
     let signals = Signals::collect();
     let code = match signals {
@@ -63,7 +67,6 @@ fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
             records::start(command_line::supervise_log());
             init::run(signals, options)
         }
-        Ok(Command::Errand) => errand::run(closed),
         Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
         Ok(Command::Cache(words)) => cache::command(words, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
