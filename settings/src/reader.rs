@@ -74,8 +74,9 @@ impl Reader {
         for (name, value) in environment {
             if let Ok(name) = name.into_string()
                 && !value.is_empty()
+                && let Some(before) = values.insert(name, value)
             {
-                values.insert(name, value).map(wipe);
+                wipe(before);
             }
         }
         values.extend(flags);

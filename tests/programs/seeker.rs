@@ -112,7 +112,7 @@ fn files(place: &Path, markers: &[Marker], found: &mut Found) {
         if NO_TEXT.contains(&name.as_str()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        if let Some(bytes) = File::open(entry.path()).ok().and_then(|file| all_of(file)) {
+        if let Some(bytes) = File::open(entry.path()).ok().and_then(all_of) {
             found.opened.insert(name.clone());
             found.search(&name, &bytes, markers);
         }
