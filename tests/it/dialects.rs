@@ -31,6 +31,7 @@ const DEPLOYMENTS: &[Deployment] = &[
             ("EPHEMERAL", "true"),
             ("DISABLE_AUTO_UPDATE", "true"),
             ("RUNNER_NAME_PREFIX", "gh-runner"),
+            ("RUNNER_WORKDIR", "/tmp/runner/work"),
             ("RUNNER_SCOPE", "repo"),
             ("REPO_URL", "https://github.com/acme/widgets"),
             ("LABELS", "linux-x86,t2-micro"),
@@ -41,7 +42,7 @@ const DEPLOYMENTS: &[Deployment] = &[
         path: "/repos/acme/widgets/actions/runners/generate-jitconfig",
         runner: "gh-runner-",
         labels: &["self-hosted", "linux", "linux-x86", "t2-micro"],
-        work_folder: Some("_work"),
+        work_folder: Some("/tmp/runner/work"),
     },
     Deployment {
         name: "myoung34's image for an organisation, by compose",
@@ -149,8 +150,9 @@ fn deployments_written_for_other_images_run_their_job_unchanged() {
         let job = &bed.github().finished()[0];
         assert_eq!(job.result, "Succeeded", "{name}");
         for (variable, _) in deployment.environment.iter().chain([&(deployment.token, "")]) {
-            // The Worker sets this one itself, to the runner's name.
-            let leaked = *variable != "RUNNER_NAME" && job.log.lines().any(|line| line.starts_with(&format!("{variable}=")));
+            // The Worker sets these itself, to the runner's name and to the job's repository.
+            let its_own = matches!(*variable, "RUNNER_NAME" | "GITHUB_REPOSITORY");
+            let leaked = !its_own && job.log.lines().any(|line| line.starts_with(&format!("{variable}=")));
             assert!(!leaked, "{name}: the job sees {variable}");
         }
         assert!(!job.log.contains(bed.token()), "{name}");

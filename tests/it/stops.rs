@@ -74,7 +74,6 @@ fn live(number: u64) -> Ending {
 
 #[test]
 fn whenever_it_is_stopped_no_runner_is_left_and_the_exit_code_tells_what_happened() {
-    #[expect(clippy::disallowed_methods, reason = "a longer run is asked for by hand")]
     let lives = std::env::var("STOPS").ok().and_then(|text| text.parse().ok()).unwrap_or(LIVES);
     let next = AtomicU64::new(0);
     let endings: Vec<Ending> = std::thread::scope(|scope| {

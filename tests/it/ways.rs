@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use runner_tests::{
     bed::{ACCOUNT, Bed, Launch, REPOSITORY, Subject},
     github::{App, Job, Order, Route, Rules, Scope, Step},
+    http::Request,
     need::{Need, need},
     process::Ending,
 };
@@ -107,11 +108,9 @@ fn ready(bed: &Bed) -> Launch<'_> {
 /// Fetches the blob of an offer as anybody could.
 fn blob(bed: &Bed) -> (u64, String) {
     let offer = bed.github().offer_jit(&Scope::repo(REPOSITORY), "made-elsewhere", false);
-    let bearer = format!("Authorization: Bearer {}", offer.bearer);
-    #[expect(clippy::disallowed_methods, reason = "another client than ours")]
-    let fetched = std::process::Command::new("curl").args(["-fsS", "-H", &bearer, &offer.url]).output().unwrap();
-    assert!(fetched.status.success(), "{fetched:?}");
-    (offer.id, String::from_utf8(fetched.stdout).unwrap())
+    let fetched = Request::new("GET", &offer.url).header("authorization", &format!("Bearer {}", offer.bearer)).send().unwrap();
+    assert_eq!(fetched.status, 200);
+    (offer.id, fetched.body)
 }
 
 #[test]
@@ -189,11 +188,8 @@ fn classic(bed: &Bed) -> Launch<'_> {
 /// A registration token as an administrator makes one.
 fn token(bed: &Bed) -> String {
     let url = format!("{}/repos/{REPOSITORY}/actions/runners/registration-token", bed.github().url());
-    let bearer = format!("Authorization: Bearer {}", bed.token());
-    #[expect(clippy::disallowed_methods, reason = "another client than ours")]
-    let made = std::process::Command::new("curl").args(["-fsS", "-X", "POST", "-H", &bearer, &url]).output().unwrap();
-    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
-    made["token"].as_str().unwrap().to_owned()
+    let made = Request::new("POST", url).header("authorization", &format!("Bearer {}", bed.token())).send().unwrap();
+    made.json()["token"].as_str().unwrap().to_owned()
 }
 
 #[test]
