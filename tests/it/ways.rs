@@ -188,7 +188,8 @@ fn classic(bed: &Bed) -> Launch<'_> {
 /// A registration token as an administrator makes one.
 fn token(bed: &Bed) -> String {
     let url = format!("{}/repos/{REPOSITORY}/actions/runners/registration-token", bed.github().url());
-    let made = Request::new("POST", url).header("authorization", &format!("Bearer {}", bed.token())).send().unwrap();
+    let bearer = format!("Bearer {}", bed.token());
+    let made = Request::new("POST", url).header("authorization", &bearer).header("user-agent", "an-administrator").send().unwrap();
     made.json()["token"].as_str().unwrap().to_owned()
 }
 
