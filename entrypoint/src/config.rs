@@ -173,6 +173,14 @@ pub(crate) struct Runner {
     pub(crate) tool_cache: PathBuf,
 }
 
+impl Runner {
+    /// Where the Listener writes what it measures of itself, if `RUNNER_PERFLOG` asks it to (actions/runner `HostContext.cs`).
+    pub(crate) fn perf_file(&self) -> Option<PathBuf> {
+        let (_, folder) = self.environment.iter().find(|(name, _)| name == "RUNNER_PERFLOG")?;
+        Some(self.home.join(folder).join("Runner.perf"))
+    }
+}
+
 /// Which program in the runner's home is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunnerCommand {

@@ -123,6 +123,7 @@ impl Effects {
                 },
                 By::Ready(Ready::Blob(_)) => return Err(io::Error::other("a ready JIT configuration is no errand")),
             },
+            Job::ReadPerf => Order::ReadPerf { file: config.runner.perf_file().unwrap_or_default() },
             Job::Check | Job::ReadRegistration | Job::AwaitUpdate => return Err(io::Error::other("this is no errand")),
         })
     }
@@ -151,6 +152,7 @@ impl Effects {
         let order = self.order(job)?;
         let mut written = Zeroizing::new(Vec::with_capacity(errand::ORDER));
         serde_json::to_writer(&mut *written, &order)?;
+        let as_runner = *job == Job::ReadPerf;
         let environment = self.config.runner.environment.iter().filter(|(name, _)| name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR");
         let program = Program {
             file: self.itself.clone().into_os_string(),
@@ -158,7 +160,10 @@ impl Effects {
             // Whom to trust is all that it needs from outside.
             environment: Some(environment.cloned().collect()),
             directory: Some("/".into()),
-            identity: None,
+            identity: as_runner
+                .then(|| runner::user(&self.config.runner).ok().flatten())
+                .flatten()
+                .map(|user| runner::identity_of(&user, None)),
             output: Output::Watched,
         };
         Ok(Errand { program, order: written, name: "errand" })
@@ -226,7 +231,7 @@ impl supervise::Effects<Words> for Effects {
                 Some(outcome) => Work::here(ready(outcome)),
                 None => self.sent(&job),
             },
-            Job::FindTask | Job::WaitForDocker | Job::Deregister(_) | Job::Protect(_) | Job::WatchSpot => self.sent(&job),
+            Job::FindTask | Job::WaitForDocker | Job::Deregister(_) | Job::Protect(_) | Job::WatchSpot | Job::ReadPerf => self.sent(&job),
         }
     }
 
@@ -283,6 +288,7 @@ fn not_done(job: &Job, why: String) -> Outcome {
         Job::AwaitUpdate => Outcome::Updated,
         Job::Protect(_) => Outcome::Protected(Protection::Failed(why)),
         Job::WatchSpot => Outcome::Spot(SpotNotice::Unreachable(why)),
+        Job::ReadPerf => Outcome::Perf(None),
     }
 }
 

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     docker,
     github::{self, Blob, CallError, Claim, Class, Client, Credential, Endpoint, Notice, Policy, Scope, SecretText, Settled, Wish},
-    platform,
+    platform, runner,
     stages::{Ending, PROTECTION_MINUTES},
     words::{Outcome, Protection, Removal, SpotNotice, Task},
 };
@@ -67,6 +67,8 @@ pub(crate) enum Order {
     Protect { agent: String, on: bool },
     /// Wait until the machine is to be taken away.
     WatchSpot { metadata: String },
+    /// Read what the Listener has measured. As the runner's user: it is a file that the job could write.
+    ReadPerf { file: PathBuf },
 }
 
 /// What an errand answers.
@@ -130,6 +132,7 @@ async fn perform(order: Order) -> Answer {
             platform::Notice::Ends { seconds_left, .. } => SpotNotice::Ends(Duration::from_secs(seconds_left)),
             platform::Notice::Unreachable(why) => SpotNotice::Unreachable(why),
         }),
+        Order::ReadPerf { file } => Outcome::Perf(runner::perf(&file)),
     })
 }
 

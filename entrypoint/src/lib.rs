@@ -132,6 +132,7 @@ fn plan(config: &Config) -> Plan {
         max_lifetime: config.max_lifetime,
         protect: config.platform.protect && config.platform.agent.is_some(),
         spot: config.platform.spot.is_some(),
+        perf: config.runner.perf_file().is_some(),
         stop: config.stop,
         stop_signals: config.stop_signals.iter().map(|signal| signal.number()).collect(),
     }

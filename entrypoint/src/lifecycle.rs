@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) protect: bool,
     /// Watch for the end of the machine.
     pub(crate) spot: bool,
+    /// Tell what the Listener has measured of itself.
+    pub(crate) perf: bool,
     /// What a stop may take.
     pub(crate) stop: StopBudget,
     /// Signals that ask for a stop; others are ignored.
@@ -83,7 +85,7 @@ enum Phase {
     /// The runner is gone; what it left is being stopped.
     Killing,
     /// Paying what is owed; true = still under way.
-    Settling { saving: bool, deregistering: bool, unprotecting: bool },
+    Settling { saving: bool, deregistering: bool, unprotecting: bool, reading: bool },
     /// Over.
     Done,
 }

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    io::Read as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -22,6 +23,9 @@ const JIT_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_JITCONFIG";
 
 /// The same for `config.sh`.
 const TOKEN_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_TOKEN";
+
+/// A day's worth of its lines.
+const LONGEST_PERF: u64 = 256 * 1024;
 
 const CONFIG_SH: &str = "config.sh";
 const LISTENER: &str = "bin/Runner.Listener";
@@ -114,6 +118,35 @@ pub(crate) fn registration(home: &Path) -> Result<(u64, String), String> {
     let id = settings["agentId"].as_u64().or_else(|| settings["AgentId"].as_u64());
     let name = settings["agentName"].as_str().or_else(|| settings["AgentName"].as_str());
     id.zip(name).map(|(id, name)| (id, name.to_owned())).ok_or_else(|| format!("{} does not say which runner it is", path.display()))
+}
+
+/// What the Listener has measured of itself, as one line: each of its moments once, from the first one on.
+pub(crate) fn perf(file: &Path) -> Option<String> {
+    let mut text = String::new();
+    // A link or a pipe in its place is the job's doing.
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(file).ok()?;
+    file.take(LONGEST_PERF).read_to_string(&mut text).ok()?;
+    moments(&text)
+}
+
+/// Lines of `NAME:TIME`, the time as .NET writes it.
+fn moments(text: &str) -> Option<String> {
+    let parsed = text.lines().filter_map(|line| {
+        let (name, time) = line.split_once(':')?;
+        // `JobRequestRenewed_ID` and the like: the id is of no use here, and there is one a minute.
+        let name = name.split('_').next().filter(|name| name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric()))?;
+        Some((name, humantime::parse_rfc3339(time.trim()).ok()?))
+    });
+    let mut moments: Vec<(&str, std::time::SystemTime)> = Vec::new();
+    for (name, time) in parsed {
+        if moments.iter().all(|(known, _)| *known != name) {
+            moments.push((name, time));
+        }
+    }
+    let (_, first) = *moments.first()?;
+    let since = |time: std::time::SystemTime| time.duration_since(first).unwrap_or_default().as_millis();
+    Some(moments.iter().map(|(name, time)| format!("{name} +{} ms", since(*time))).collect::<Vec<_>>().join(", "))
 }
 
 /// The user's own groups are not asked for: the image decides them by name, the socket's owner decides by number, and only the number
@@ -335,6 +368,21 @@ mod tests {
             std::fs::write(home.path().join(".runner"), text).unwrap();
             assert_eq!(registration(home.path()).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_listener_measured_is_one_line_and_what_is_none_of_it_is_left_out() {
+        let text = "SessionCreated:2026-11-21T12:00:00.1000000Z\nMessageReceived_RunnerJobRequest:2026-11-21T12:00:04.3500000Z\n\
+                    JobRequestRenewed_17:2026-11-21T12:01:00.0000000Z\nJobRequestRenewed_17:2026-11-21T12:02:00.0000000Z\n\
+                    evil\u{1b}[2J:2026-11-21T12:02:00Z\nnot a moment\nx:soon\n";
+        assert_eq!(moments(text).unwrap(), "SessionCreated +0 ms, MessageReceived +4250 ms, JobRequestRenewed +59900 ms");
+        assert_eq!(moments(""), None);
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("Runner.perf"), dir.path().join("link"));
+        std::fs::write(&file, text).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(perf(&file).is_some());
+        assert_eq!((perf(&link), perf(dir.path()), perf(&dir.path().join("missing"))), (None, None, None));
     }
 
     #[test]

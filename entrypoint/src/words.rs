@@ -55,6 +55,8 @@ pub(crate) enum Job {
     Protect(bool),
     /// Until the machine is to be taken away.
     WatchSpot,
+    /// What the Listener has measured of itself.
+    ReadPerf,
 }
 
 /// A registration, or the possibility of one.
@@ -142,6 +144,8 @@ pub(crate) enum Outcome {
     Protected(Protection),
     /// The machine is to be taken away, or nobody can say so.
     Spot(SpotNotice),
+    /// What the Listener has measured of itself, if it was asked to.
+    Perf(Option<String>),
 }
 
 /// A task of the platform, by the names that its people look for.
@@ -221,6 +225,8 @@ pub(crate) enum Timer {
     Retry,
     /// For the end of the protection.
     Unprotect,
+    /// For what the Listener has measured.
+    Perf,
     /// For the whole stop.
     Budget,
 }

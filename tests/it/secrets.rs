@@ -19,7 +19,7 @@ use runner_tests::{
     github::{Job, Route, Step},
     need::{Need, need},
     process::Ending,
-    programs::{Program, built_dir},
+    programs::Program,
 };
 use serde_json::Value;
 
@@ -62,7 +62,9 @@ fn start_file(program: &Path, bed: &Bed, launch: Launch<'_>, user: As) -> BoxedP
     let as_the_job = ["setpriv", "--reuid=1001", "--regid=1001", "--clear-groups", &program];
     let words = if user == As::Root { &as_the_job[4..] } else { &as_the_job[..] };
     let root = bed.path("");
-    boxed(bed).bind(&root, &root).bind_read_only(&built_dir(), &built_dir()).envs(launch.environment().clone()).spawn("secretive", words)
+    // The box has the programs of this package; those under test may be released ones, elsewhere.
+    let own = Program::Entrypoint.path().parent().map(Path::to_path_buf).unwrap();
+    boxed(bed).bind(&root, &root).bind_read_only(&own, &own).envs(launch.environment().clone()).spawn("secretive", words)
 }
 
 /// One life whose job looks for what was given, and what it found.

@@ -164,6 +164,7 @@ impl Lifecycle {
             (Phase::Running { alive: false, .. }, Outcome::Updated) => self.start_runner(),
             (_, Outcome::Deregistered(removal)) => self.asked(removal),
             (_, Outcome::Protected(answer)) => self.protected(answer),
+            (_, Outcome::Perf(perf)) => self.measured(perf),
             (_, Outcome::Spot(SpotNotice::Ends(left))) => self.machine_ends(left),
             (_, Outcome::Spot(SpotNotice::Unreachable(why))) => vec![Action::Say(Level::Warn, why)],
             (Phase::Preparing { .. }, outcome) => self.told_of_registration(outcome),

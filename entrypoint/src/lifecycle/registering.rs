@@ -53,7 +53,8 @@ impl Lifecycle {
             | Outcome::Updated
             | Outcome::Deregistered(_)
             | Outcome::Protected(_)
-            | Outcome::Spot(_) => vec![],
+            | Outcome::Spot(_)
+            | Outcome::Perf(_) => vec![],
         }
     }
 

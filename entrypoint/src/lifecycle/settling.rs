@@ -4,7 +4,7 @@ use supervise::{Action, ChildEnd, Level, Signal, Target};
 
 use super::{Actions, Job, JobState, Lifecycle, Obligation, Phase, Removal, RemovedBy, Role, Timer};
 use crate::{
-    stages::{AFTER_KILL, BUSY_RETRY, DEREGISTER, Ending, UNPROTECT},
+    stages::{AFTER_KILL, BUSY_RETRY, DEREGISTER, Ending, PERF, UNPROTECT},
     words::Protection,
 };
 
@@ -14,7 +14,8 @@ impl Lifecycle {
         let save = self.plan.save.filter(|_| self.owed.contains(&Obligation::SaveCache));
         let registration = self.registration();
         let unprotecting = self.owed.contains(&Obligation::Unprotect);
-        let phase = Phase::Settling { saving: save.is_some(), deregistering: registration.is_some(), unprotecting };
+        let reading = self.plan.perf && self.job != JobState::None;
+        let phase = Phase::Settling { saving: save.is_some(), deregistering: registration.is_some(), unprotecting, reading };
         let mut actions = vec![Action::Disarm(Timer::Leftovers), Action::Disarm(Timer::AfterKill), self.enter(phase)];
         let stop = self.stopping.map(|_| self.budget.settle);
         let limit = |budget: std::time::Duration| stop.map_or(budget, |stop| stop.min(budget));
@@ -27,6 +28,19 @@ impl Lifecycle {
         if unprotecting {
             actions.extend([Action::Arm(Timer::Unprotect, limit(UNPROTECT)), Action::Run(Job::Protect(false))]);
         }
+        if reading {
+            actions.extend([Action::Arm(Timer::Perf, limit(PERF)), Action::Run(Job::ReadPerf)]);
+        }
+        actions.extend(self.finish_if_settled());
+        actions
+    }
+
+    /// What the Listener has measured is told with the last record.
+    pub(super) fn measured(&mut self, perf: Option<String>) -> Actions {
+        let Phase::Settling { reading: reading @ true, .. } = &mut self.phase else { return vec![] };
+        *reading = false;
+        let mut actions = vec![Action::Disarm(Timer::Perf)];
+        actions.extend(perf.map(|perf| Action::Fact("perf", perf)));
         actions.extend(self.finish_if_settled());
         actions
     }
@@ -98,7 +112,7 @@ impl Lifecycle {
     }
 
     pub(super) fn settling_expired(&mut self, timer: Timer) -> Actions {
-        let Phase::Settling { saving, deregistering, unprotecting } = &mut self.phase else { return vec![] };
+        let Phase::Settling { saving, deregistering, unprotecting, reading } = &mut self.phase else { return vec![] };
         match timer {
             Timer::Save if *saving => vec![
                 Action::Say(Level::Warn, "the tool cache was not saved in time; what was published is whole".to_owned()),
@@ -111,6 +125,11 @@ impl Lifecycle {
                 self.finish_if_settled()
             }
             Timer::Retry if *deregistering => self.registration().map(|registration| self.ask(registration)).into_iter().collect(),
+            Timer::Perf if *reading => {
+                let mut actions = vec![Action::Abandon(Job::ReadPerf)];
+                actions.extend(self.measured(None));
+                actions
+            }
             Timer::Unprotect if *unprotecting => {
                 let mut actions = vec![Action::Abandon(Job::Protect(false))];
                 actions.extend(self.unprotected(Protection::Failed("no answer in time".to_owned())));
@@ -129,7 +148,7 @@ impl Lifecycle {
 
     fn finish_if_settled(&mut self) -> Actions {
         match self.phase {
-            Phase::Settling { saving: false, deregistering: false, unprotecting: false } => self.finish(),
+            Phase::Settling { saving: false, deregistering: false, unprotecting: false, reading: false } => self.finish(),
             _ => vec![],
         }
     }

@@ -70,8 +70,8 @@ impl Lifecycle {
             Phase::Draining(Drain::Waiting) => vec![Action::Tighten(Timer::Drain, budget.drain)],
             Phase::Draining(Drain::Ending) => vec![Action::Tighten(Timer::Cancel, budget.cancel)],
             Phase::Killing => vec![Action::Tighten(Timer::Leftovers, budget.kill)],
-            Phase::Settling { saving, deregistering, unprotecting } => {
-                [(saving, Timer::Save), (deregistering, Timer::Deregister), (unprotecting, Timer::Unprotect)]
+            Phase::Settling { saving, deregistering, unprotecting, reading } => {
+                [(saving, Timer::Save), (deregistering, Timer::Deregister), (unprotecting, Timer::Unprotect), (reading, Timer::Perf)]
                     .into_iter()
                     .filter(|(going, _)| *going)
                     .map(|(_, timer)| Action::Tighten(timer, budget.settle))

@@ -34,6 +34,7 @@ fn plan() -> Plan {
         max_lifetime: None,
         protect: false,
         spot: false,
+        perf: false,
         stop: StopBudget::split(30 * SECOND),
         stop_signals: vec![Signal::TERM.number(), Signal::INT.number()],
     }
@@ -50,7 +51,7 @@ fn plans() -> [(&'static str, Plan); 6] {
         ("cache and docker", plan()),
         ("config.sh, its token alone", Plan { removal: RemovedBy::ConfigSh, ..bare() }),
         ("config.sh beside docker, with a credential", Plan { docker: true, ..bare() }),
-        ("registered by others", Plan { removal: RemovedBy::Others, save: Some(SECOND), ..bare() }),
+        ("registered by others", Plan { removal: RemovedBy::Others, save: Some(SECOND), perf: true, ..bare() }),
         ("limits of its own", Plan { idle_timeout: Some(SECOND), max_lifetime: Some(SECOND), ..bare() }),
         ("on a platform", Plan { start_delay: SECOND, find_task: true, protect: true, spot: true, ..bare() }),
     ]
@@ -225,6 +226,7 @@ impl World {
             }
             Job::Register if plan.removal == RemovedBy::Others => vec![Outcome::Registered { id: Some(42), name: "r".into() }, failed()],
             Job::Register if self.by_config_sh(plan) => vec![Outcome::Permitted("r".into()), failed()],
+            Job::ReadPerf => vec![Outcome::Perf(None), Outcome::Perf(Some("SessionCreated +0 ms".into()))],
             Job::ReadRegistration => vec![Outcome::Registered { id: Some(42), name: "r".into() }, failed()],
             Job::Protect(_) => vec![
                 Outcome::Protected(Protection::Done),
@@ -313,6 +315,7 @@ impl World {
                 self.protected &= !matches!(answer, Protection::NotForThisTask(_));
                 self.jobs.retain(|job| !matches!(job, Job::Protect(_)));
             }
+            Event::Told(Outcome::Perf(_)) => drop(self.jobs.remove(&Job::ReadPerf)),
             Event::Told(Outcome::Spot(notice)) => {
                 self.foreseen |= matches!(notice, SpotNotice::Ends(_));
                 self.jobs.remove(&Job::WatchSpot);

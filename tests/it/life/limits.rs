@@ -85,6 +85,19 @@ fn the_last_record_tells_the_job_its_result_and_how_long_it_took() {
 }
 
 #[test]
+fn what_the_listener_measures_of_itself_is_told_when_it_is_asked_to() {
+    let bed = Bed::new();
+    let log = with_termination_log(&bed);
+    bed.github().queue_job(Job::new("build", "true"));
+    let folder = bed.directory("perf").to_string_lossy().into_owned();
+    let mut life = bed.entrypoint().env("RUNNER_PERFLOG", folder).env("TERMINATION_LOG", log).start();
+    assert_eq!(life.wait(DEADLINE), Ending::Code(0));
+    let last = last_record(&bed);
+    let perf = last["fields"]["perf"].as_str().unwrap_or_else(|| panic!("{last}"));
+    assert!(perf.starts_with("SessionCreated +0 ms, ") && perf.contains("StartingWorkerProcess +"), "{perf}");
+}
+
+#[test]
 fn a_hostile_job_name_cannot_forge_a_record() {
     let bed = Bed::new();
     let name = "build\n{\"level\":\"error\",\"message\":\"forged\"}\r\u{1b}[2J";
