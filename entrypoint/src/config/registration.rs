@@ -1,6 +1,6 @@
 //! Which of the three ways a registration comes: just in time, ready-made, or with `config.sh`.
 
-use std::{ffi::OsString, time::Duration};
+use std::ffi::OsString;
 
 use settings::{Reader, Secret};
 use zeroize::Zeroizing;
@@ -158,6 +158,3 @@ impl Way {
         }
     }
 }
-
-/// The longest that registering may take.
-pub(super) const LONGEST_BUDGET: Duration = Duration::from_secs(3600);

@@ -6,7 +6,7 @@ use settings::Reader;
 
 use crate::github::Scope;
 
-use super::{Name, Wanted, registration::LONGEST_BUDGET};
+use super::{Name, Wanted};
 
 /// GitHub refuses longer names.
 const LONGEST_NAME: usize = 64;
@@ -42,6 +42,9 @@ pub(super) fn read(reader: &mut Reader, scope: Option<&Scope>, environment: &[(O
         budget: budget(reader),
     }
 }
+
+/// The longest that registering may take.
+const LONGEST_BUDGET: Duration = Duration::from_secs(3600);
 
 /// For all attempts to get a registration together.
 pub(super) fn budget(reader: &mut Reader) -> Duration {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::{CallError, Fault};
-use super::register::Notice;
+use super::notice::Notice;
 use super::retry::{Policy, uniform};
 use super::scope::Scope;
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::error::{CallError, Fault};
 use super::names::{Candidate, NAME_PLACE, Names, RunnerName};
+use super::notice::Notice;
 use super::patience::Patience;
 use super::retry::Policy;
 use super::scope::Scope;
@@ -29,29 +30,6 @@ pub(crate) struct Wish {
     pub labels: Vec<String>,
     /// Its work folder.
     pub work_folder: String,
-}
-
-/// What the caller is told while [`register`] runs. Calls are made in order and each before its effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Notice {
-    /// A request for this name is about to leave: from now on the runner may exist.
-    MayExist(RunnerName),
-    /// It exists, with this number.
-    Registered {
-        /// Its number.
-        id: RunnerId,
-        /// The name told before.
-        name: RunnerName,
-    },
-    /// It certainly does not exist: refused, or found and deleted.
-    Absent(RunnerName),
-    /// A try failed and another follows after the wait.
-    Waiting {
-        /// Why.
-        error: CallError,
-        /// How long.
-        wait: Duration,
-    },
 }
 
 /// Why there is no runner, and what may be left behind nevertheless.
