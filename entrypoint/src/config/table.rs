@@ -139,7 +139,7 @@ pub(crate) const TABLE: Table = Table(&[
     setting(PLATFORM, "SPOT_NOTICE", "YES|NO", "no", "on EC2 Spot: take the machine's interruption notice for a SIGTERM"),
     setting(PLATFORM, "SPOT_METADATA_URL", "URL", "http://169.254.169.254", "the instance metadata that tells of an interruption"),
     setting(OUTPUT, "TASK_DIR", "PATH", "/run/task", "folder shared by the containers of the task: state, locks, docker's socket"),
-    setting(OUTPUT, "TERMINATION_LOG", "PATH", "/dev/termination-log", "gets the last sentence, if the file is there (Kubernetes)"),
+    setting(OUTPUT, "TERMINATION_LOG", "PATH", "/dev/termination-log", "gets the last record, if the file is there (Kubernetes)"),
     setting(OUTPUT, "LOG_FORMAT", "auto|human|json", "auto", "auto is human on a terminal and JSON elsewhere"),
     setting(OUTPUT, "LOG_LEVEL", "error|warn|info|debug", "info", "the least important lines that are written"),
     setting(OUTPUT, "DEBUG_OUTPUT", "YES|NO", "no", "the same as LOG_LEVEL=debug"),
