@@ -26,6 +26,7 @@ fn linked(from: &Path, to: &Path) {
 
 #[test]
 fn two_hundred_starts_below_githubs_secondary_limit_all_end_registered_and_none_twice() {
+    let _turn = super::heavy();
     let limit = SecondaryLimit { mutating_per_second: 40, retry_after: Some(1) };
     let bed = Bed::with_rules(Rules::for_account(ACCOUNT).secondary_limit(limit));
     let home = bed.runner_home().path().to_owned();

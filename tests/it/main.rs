@@ -13,3 +13,11 @@ mod stops;
 mod supervise;
 mod tidy;
 mod ways;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Tests that load the whole machine take turns: one would take the time from the other that its platform promised.
+fn heavy() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -16,10 +16,10 @@ use runner_tests::{
 const LIVES: u64 = 120;
 
 /// Side by side: most of a life is waiting.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
 
 /// What the platform gives. A life that is not over by then is killed by it, and has failed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A little longer than a life with a job takes here, so that some are over before their signal.
 const LONGEST_DELAY: Duration = Duration::from_millis(600);
@@ -74,6 +74,7 @@ fn live(number: u64) -> Ending {
 
 #[test]
 fn whenever_it_is_stopped_no_runner_is_left_and_the_exit_code_tells_what_happened() {
+    let _turn = super::heavy();
     let lives = std::env::var("STOPS").ok().and_then(|text| text.parse().ok()).unwrap_or(LIVES);
     let next = AtomicU64::new(0);
     let endings: Vec<Ending> = std::thread::scope(|scope| {
