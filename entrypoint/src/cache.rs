@@ -10,6 +10,7 @@
 mod contents;
 mod layout;
 mod links;
+mod node;
 mod plan;
 mod publish;
 mod queue;

@@ -19,6 +19,7 @@ use nix::sys::time::TimeSpec;
 use super::contents::{Buffer, Contents, copy_large};
 use super::layout::{VersionId, printable};
 use super::links::contained;
+use super::node::Node;
 use super::publish::{Published, Rules, publish};
 use super::queue::Queue;
 use super::refusal::{Limits, Refusal};
@@ -45,7 +46,7 @@ pub(super) struct Manner {
 
 /// Copies `versions` from one root to the other and publishes them there.
 pub(super) fn transfer(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<VersionId>, manner: &Manner) -> Vec<Outcome> {
-    let versions: Vec<Version> = versions.into_iter().enumerate().map(|(number, id)| Version::new(number, id, manner)).collect();
+    let versions: Vec<Version> = versions.into_iter().enumerate().map(|(number, id)| Version::new(number, id, &manner.homes)).collect();
     // The queue opens the last first.
     let openings = (0..versions.len()).rev().map(Task::Version).collect();
     let run = Run {
@@ -66,30 +67,6 @@ pub(super) fn transfer(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<Versio
         }
     });
     versions.into_iter().map(Version::outcome).collect()
-}
-
-/// One directory being copied. It is finished when its own listing and everything below it are.
-pub(super) struct Node {
-    version: usize,
-    parent: Option<Arc<Node>>,
-    /// Below the version's root; none for the root.
-    path: Vec<OsString>,
-    from: Dir,
-    to: Dir,
-    stat: FileStat,
-    open: AtomicUsize,
-}
-
-impl Node {
-    fn path_of(&self, name: &OsStr) -> Vec<u8> {
-        let mut names: Vec<&[u8]> = self.path.iter().map(|part| part.as_bytes()).collect();
-        names.push(name.as_bytes());
-        names.join(&b'/')
-    }
-
-    fn shown(&self, name: &OsStr) -> String {
-        printable(&self.path_of(name))
-    }
 }
 
 enum Task {

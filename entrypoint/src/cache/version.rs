@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use nix::sys::stat::FileStat;
 
 use super::layout::VersionId;
+use super::node::Node;
 use super::publish::Published;
 use super::refusal::Refusal;
-use super::transfer::{Manner, Node};
 
 /// What became of one version.
 #[derive(Debug)]
@@ -40,11 +40,11 @@ pub(super) struct Version {
 }
 
 impl Version {
-    pub(super) fn new(number: usize, id: VersionId, manner: &Manner) -> Self {
+    pub(super) fn new(number: usize, id: VersionId, homes: &[PathBuf]) -> Self {
         let home = |root: &PathBuf| root.join(&id.tool).join(&id.version).join(&id.arch);
         Self {
             staged: number.to_string().into(),
-            homes: manner.homes.iter().map(home).collect(),
+            homes: homes.iter().map(home).collect(),
             id,
             entries: AtomicU64::new(0),
             files: AtomicU64::new(0),
