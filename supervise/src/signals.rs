@@ -41,9 +41,7 @@ impl Signals {
         let write = write.into_raw_fd();
         let _ = read.try_clone()?.into_raw_fd();
         // TTIN and TTOU are collected to be dropped: their default would stop us for touching the terminal that the child has.
-        for signal in Signal::forwardable().chain([Signal::CHLD, Signal::TTIN, Signal::TTOU]) {
-            kernel::report_to(write, signal)?;
-        }
+        kernel::report_to(write, Signal::forwardable().chain([Signal::CHLD, Signal::TTIN, Signal::TTOU]))?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         Ok(Self { pipe: read })
     }
