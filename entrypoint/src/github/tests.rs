@@ -199,6 +199,26 @@ fn a_signature_is_good_for_nine_minutes_from_a_minute_ago_and_unlike_any_other()
 }
 
 #[tokio::test]
+async fn a_proxy_is_asked_in_githubs_place_but_for_hosts_that_are_excepted() {
+    let proxy = Server::with(|_, _| Reply::json(404, r#"{"message":"Not Found"}"#));
+    let through = |except: Option<&str>| Endpoint {
+        api: "http://github.invalid".to_owned(),
+        proxies: Proxies { http: Some(proxy.address()), https: None, except: except.map(str::to_owned) },
+        ca_file: None,
+    };
+    let client = Client::new(&through(Some("elsewhere.invalid")), token("t")).unwrap();
+    assert_eq!(client.delete_runner(&repo(), RunnerId(1)).await.unwrap(), Deleted::AlreadyGone);
+    let asked: Vec<String> = proxy.requests().into_iter().map(|request| request.line).collect();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].starts_with("DELETE http://github.invalid/repos/o/r/actions/runners/1"), "{asked:?}");
+
+    let client = Client::new(&through(Some(".invalid")), token("t")).unwrap();
+    let error = client.delete_runner(&repo(), RunnerId(1)).await.unwrap_err();
+    assert!(matches!(error.fault(), Fault::Unreachable(_)), "{error}");
+    assert_eq!(proxy.requests().len(), 1, "a host that is excepted went through the proxy");
+}
+
+#[tokio::test]
 async fn a_token_for_config_sh_is_asked_for_by_its_path() {
     let server = Server::with(|request, _| match request.line.as_str() {
         "POST /repos/o/r/actions/runners/registration-token" => Reply::json(201, r#"{"token":"REG","expires_at":"x"}"#),
