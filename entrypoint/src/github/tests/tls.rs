@@ -105,3 +105,16 @@ async fn a_configuration_is_not_fetched_from_https_over_http() {
     assert!(error.to_string().contains("a redirect away from https"), "{error}");
     assert_eq!(plain.requests().len(), 0);
 }
+
+#[tokio::test]
+async fn what_is_encrypted_goes_through_its_proxy_as_a_tunnel() {
+    let proxy = Server::with(|_, _| Reply::json(502, "{}"));
+    let proxies = Proxies { http: None, https: Some(proxy.address()), except: None };
+    let (certificate, _) = keys!().certificate("tunnel");
+    let endpoint = Endpoint { api: "https://github.invalid".to_owned(), proxies, ca_file: Some(certificate) };
+    let error = Client::new(&endpoint, token("t")).unwrap().delete_runner(&repo(), RunnerId(1)).await.unwrap_err();
+    assert!(matches!(error.fault(), Fault::Unreachable(_)), "{error}");
+    let asked = proxy.requests();
+    assert!(asked.first().is_some_and(|request| request.line.starts_with("CONNECT github.invalid:443")), "{error}");
+    assert!(!format!("{asked:?}").contains("Bearer"), "the token was told to the proxy");
+}
