@@ -5,13 +5,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use super::super::progress::Form;
 use super::super::{HELP, command};
 use super::races::build;
 use super::*;
 
 fn run(args: &[&OsStr]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let status = command(args.iter().map(Into::into), &Stop::default(), &mut out, &mut err);
+    let status = command(args.iter().map(Into::into), &Stop::default(), &mut out, &mut err, |_| Form::Nothing);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status, text(out), text(err))
 }
