@@ -4,6 +4,7 @@ mod copies;
 mod keeping;
 mod packs;
 mod races;
+mod turns;
 mod words;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::gc::{self, Gc};
 use super::super::list::{Layout as Listed, List, Listing};
@@ -14,9 +13,9 @@ use super::*;
 const DAY: i64 = 24 * 60 * 60;
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// 2001: long unused.
-const OLD: i64 = 1_000_000_000;
+pub(super) const OLD: i64 = 1_000_000_000;
 
-fn sweep(remote: &Path) -> Gc<'_> {
+pub(super) fn sweep(remote: &Path) -> Gc<'_> {
     let (stop, progress, gate) = (Stop::default(), Progress::default(), Gate::default());
     Gc { remote, unused_for: MONTH, dry_run: false, patience: DAY, stop, progress, gate }
 }
@@ -32,7 +31,7 @@ fn checking(remote: &Path) -> Verify<'_> {
     Verify { remote, trust: None, selection: Selection::default(), quarantine: false, stop, progress, gate }
 }
 
-fn verify(remote: &Path) -> verify::Report {
+pub(super) fn verify(remote: &Path) -> verify::Report {
     checking(remote).run().unwrap()
 }
 
@@ -44,12 +43,12 @@ fn reference(remote: &Path, trust: &str) -> PathBuf {
     remote.join(".packs/refs").join(trust).join("node@20.1.0@x64")
 }
 
-fn save_as(sides: &Sides, trust: &str) -> Report {
+pub(super) fn save_as(sides: &Sides, trust: &str) -> Report {
     Save { trust, ..into(&sides.local(), &sides.remote(), Layout::Pack) }.run().unwrap()
 }
 
 /// One version in two domains, so one pack.
-fn shared_by_two() -> Sides {
+pub(super) fn shared_by_two() -> Sides {
     let sides = Sides::new();
     build(&sides.local(), UNIT, 3);
     for trust in ["shared", "team-a"] {
@@ -258,45 +257,6 @@ fn a_sweep_stopped_after_any_step_leaves_versions_whole_or_absent_and_the_next_s
             assert!(steps > 6, "the steps are not counted");
             return;
         }
-    }
-}
-
-/// A saver of another domain finds the pack there and refers to it while it is being removed.
-#[test]
-fn savers_restorers_and_keepers_at_once_tear_nothing_and_lose_nothing_that_was_saved() {
-    for round in 0..60 {
-        let sides = &shared_by_two();
-        let remote = sides.remote();
-        age(&objects(&remote)[0], OLD, 0);
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let restorer = scope.spawn(|| {
-                while !over.load(Ordering::SeqCst) {
-                    for trust in ["shared", "team-1"] {
-                        let here = tempfile::tempdir().unwrap();
-                        // Not `--read-only`: what it stamps, it keeps.
-                        Restore { trust, jobs: 2, ..from(&remote, here.path()) }.run().unwrap();
-                        assert!(matches!(build_of(here.path(), UNIT), None | Some(3)), "round {round}");
-                    }
-                }
-            });
-            let keeper = scope.spawn(|| gc(&remote));
-            let savers: Vec<_> = ["team-1", "team-2"].map(|trust| scope.spawn(move || (trust, save_as(sides, trust)))).into();
-            for saver in savers {
-                let (trust, report) = saver.join().unwrap();
-                assert_eq!((report.versions, report.failed.len()), (1, 0), "round {round} {trust}: {report:?}");
-            }
-            keeper.join().unwrap();
-            over.store(true, Ordering::SeqCst);
-            restorer.join().unwrap();
-        });
-        for trust in ["team-1", "team-2"] {
-            let here = tempfile::tempdir().unwrap();
-            let report = Restore { trust, ..from(&remote, here.path()) }.run().unwrap();
-            assert_eq!((report.failed.len(), build_of(here.path(), UNIT)), (0, Some(3)), "round {round} {trust}: {report:?}");
-        }
-        let report = verify(&remote);
-        assert!(report.broken.is_empty(), "round {round}: {}", report.human());
     }
 }
 
