@@ -50,7 +50,7 @@ use self::gc::Gc;
 use self::list::List;
 use self::progress::{Deed, Form, Progress, shown};
 use self::restore::Restore;
-use self::save::{Layout, PATIENCE, Save};
+use self::save::{PATIENCE, Save};
 use self::side::Unusable;
 use self::stage::KEPT_SECONDS;
 use self::stop::Stop;
@@ -114,7 +114,7 @@ struct Done {
 impl Verb {
     fn way(&self) -> Option<&Way> {
         match self {
-            Self::Restore { way, .. } | Self::Save { way, .. } | Self::Import { way } | Self::Export { way, .. } => Some(way),
+            Self::Restore { way, .. } | Self::Save { way, .. } => Some(way),
             Self::List { .. } | Self::Verify { .. } | Self::Gc { .. } => None,
         }
     }
@@ -122,10 +122,10 @@ impl Verb {
     /// What its progress is called; a list is over too soon.
     fn deed(&self) -> Option<Deed> {
         let (verb, done, unit) = match self {
-            Self::Restore { .. } => ("restore", "restored", "version"),
-            Self::Save { .. } => ("save", "saved", "version"),
-            Self::Import { .. } => ("import", "imported", "version"),
-            Self::Export { .. } => ("export", "exported", "version"),
+            Self::Restore { export: false, .. } => ("restore", "restored", "version"),
+            Self::Restore { export: true, .. } => ("export", "exported", "version"),
+            Self::Save { import: false, .. } => ("save", "saved", "version"),
+            Self::Save { import: true, .. } => ("import", "imported", "version"),
             Self::Verify { .. } => ("verify", "verified", "pack"),
             Self::Gc { .. } => ("gc", "looked at", "pack"),
             Self::List { .. } => return None,
@@ -139,22 +139,13 @@ fn perform(request: &Request, stop: &Stop, progress: &Progress) -> Result<Done, 
     let json = request.json;
     let told = |report: report::Report| Done { good: report.failed.is_empty(), text: if json { report.json() } else { report.human() } };
     match &request.verb {
-        Verb::Restore { way: Way { from, to, trust, jobs }, selection, allow, read_only } => {
-            let (selection, allow) = (selection.clone(), allow.clone());
-            let (jobs, read_only, export) = (*jobs, *read_only, false);
+        Verb::Restore { way: Way { from, to, trust, jobs }, selection, allow, read_only, export } => {
+            let (jobs, selection, allow) = (*jobs, selection.clone(), allow.clone());
+            let (read_only, export) = (*read_only, *export);
             Restore { remote: from, local: to, jobs, selection, trust, allow, read_only, export, stop, progress, gate }.run().map(told)
         }
-        Verb::Export { way: Way { from, to, trust, jobs }, selection } => {
-            let (selection, allow) = (selection.clone(), None);
-            let (jobs, read_only, export) = (*jobs, true, true);
-            Restore { remote: from, local: to, jobs, selection, trust, allow, read_only, export, stop, progress, gate }.run().map(told)
-        }
-        Verb::Save { way: Way { from, to, trust, jobs }, layout } => {
-            let (layout, jobs, patience, import) = (*layout, *jobs, PATIENCE, false);
-            Save { local: from, remote: to, layout, trust, jobs, patience, import, stop, progress, gate }.run().map(told)
-        }
-        Verb::Import { way: Way { from, to, trust, jobs } } => {
-            let (layout, jobs, patience, import) = (Layout::Pack, *jobs, PATIENCE, true);
+        Verb::Save { way: Way { from, to, trust, jobs }, layout, import } => {
+            let (layout, jobs, patience, import) = (*layout, *jobs, PATIENCE, *import);
             Save { local: from, remote: to, layout, trust, jobs, patience, import, stop, progress, gate }.run().map(told)
         }
         Verb::List { remote, trust, long, digests } => {

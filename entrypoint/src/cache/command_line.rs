@@ -29,13 +29,37 @@ pub(super) struct Request {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verb {
-    Restore { way: Way, selection: Selection, allow: Option<BTreeSet<Digest>>, read_only: bool },
-    Save { way: Way, layout: Layout },
-    Import { way: Way },
-    Export { way: Way, selection: Selection },
-    List { remote: PathBuf, trust: Option<String>, long: bool, digests: bool },
-    Verify { remote: PathBuf, trust: Option<String>, selection: Selection, quarantine: bool },
-    Gc { remote: PathBuf, unused_for: Duration, dry_run: bool },
+    /// And `export`, which writes nothing to the shared side.
+    Restore {
+        way: Way,
+        selection: Selection,
+        allow: Option<BTreeSet<Digest>>,
+        read_only: bool,
+        export: bool,
+    },
+    /// And `import`, always to packs.
+    Save {
+        way: Way,
+        layout: Layout,
+        import: bool,
+    },
+    List {
+        remote: PathBuf,
+        trust: Option<String>,
+        long: bool,
+        digests: bool,
+    },
+    Verify {
+        remote: PathBuf,
+        trust: Option<String>,
+        selection: Selection,
+        quarantine: bool,
+    },
+    Gc {
+        remote: PathBuf,
+        unused_for: Duration,
+        dry_run: bool,
+    },
 }
 
 /// What every copy has.
@@ -202,10 +226,10 @@ impl Typed {
             Ok(way(from.ok_or("--from is missing")?, to.ok_or("--to is missing")?))
         };
         let verb = match verb {
-            "restore" => Verb::Restore { way: named(from, to)?, selection, allow, read_only },
-            "save" => Verb::Save { way: named(from, to)?, layout },
-            "import" => Verb::Import { way: way(place(), place()) },
-            "export" => Verb::Export { way: way(place(), place()), selection },
+            "restore" => Verb::Restore { way: named(from, to)?, selection, allow, read_only, export: false },
+            "save" => Verb::Save { way: named(from, to)?, layout, import: false },
+            "import" => Verb::Save { way: way(place(), place()), layout: Layout::Pack, import: true },
+            "export" => Verb::Restore { way: way(place(), place()), selection, allow: None, read_only: true, export: true },
             "list" => Verb::List { remote: place(), trust, long, digests },
             "verify" => Verb::Verify { remote: place(), trust, selection, quarantine },
             _ => Verb::Gc { remote: place(), unused_for, dry_run },

@@ -1,27 +1,36 @@
 //! A few threads for many small questions to a far server.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// What `answer` says to each of `items`, in their order, asked by at most `threads` at once.
-pub(super) fn at_once<T: Sync, A: Send>(items: &[T], threads: usize, answer: impl Fn(&T) -> A + Sync) -> Vec<A> {
+pub(super) fn at_once<T: Sync, A: Send + Sync>(items: &[T], threads: usize, answer: impl Fn(&T) -> A + Sync) -> Vec<A> {
+    let answers: Vec<OnceLock<A>> = items.iter().map(|_| OnceLock::new()).collect();
+    each(items.len(), threads, &|index| {
+        if let (Some(item), Some(slot)) = (items.get(index), answers.get(index)) {
+            let _ = slot.set(answer(item));
+        }
+    });
+    // All are there: a thread that panicked has ended this one, too.
+    answers.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// Apart, so that the threads are compiled once and not for each kind of question.
+fn each(count: usize, threads: usize, work: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);
-    let answers = Mutex::new(Vec::with_capacity(items.len()));
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(items.len()) {
+        for _ in 0..threads.min(count) {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { return };
-                    let answered = (index, answer(item));
-                    answers.lock().unwrap_or_else(PoisonError::into_inner).push(answered);
+                    if index >= count {
+                        return;
+                    }
+                    work(index);
                 }
             });
         }
     });
-    let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    answers.sort_by_key(|(index, _)| *index);
-    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 #[cfg(test)]

@@ -28,7 +28,6 @@
 
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,7 +37,7 @@ pub(super) use self::report::Report;
 use self::report::{Removed, Why};
 use super::dir::{Dir, Gate};
 use super::pack::digest::Digest;
-use super::pack::shelf::{Aside, Object, Reference, Shelf};
+use super::pack::shelf::{Aside, Object, Reference, Shelf, leading_to};
 use super::progress::Progress;
 use super::side::{Side, Unusable};
 use super::stage::Stage;
@@ -81,23 +80,19 @@ impl Gc<'_> {
         let now = shelf.now()?;
         // The stage first: a pack that a dead keeper left there may be the one that a reference misses.
         let references = shelf.references(None)?;
-        let referred: BTreeSet<Digest> = references.iter().filter_map(|reference| reference.digest).collect();
+        let referred = |digest| references.iter().any(|reference| reference.digest == Some(digest));
         for (aside, kept) in [(Aside::Stage, self.patience), (Aside::Quarantine, QUARANTINED_SECONDS)] {
             for left in shelf.leftovers(aside)?.into_iter().filter(|left| now - left.since > kept) {
-                let cleared = if self.dry_run { Ok(()) } else { shelf.clear(aside, &left.name, &|digest| referred.contains(&digest)) };
+                let cleared = if self.dry_run { Ok(()) } else { shelf.clear(aside, &left.name, &referred) };
                 report.cleared(aside, &left, cleared);
             }
         }
         let objects = shelf.objects()?;
-        let mut by_pack: BTreeMap<Digest, Vec<&Reference>> = BTreeMap::new();
         for reference in &references {
-            match reference.digest {
-                Some(digest) if objects.contains_key(&digest) => by_pack.entry(digest).or_default().push(reference),
-                _ if now - reference.made > self.patience => {
-                    let removed = if self.dry_run { Ok(true) } else { drop_dangling(shelf, reference) };
-                    report.dangling(reference, removed);
-                }
-                _ => {}
+            let has_pack = reference.digest.is_some_and(|digest| objects.contains_key(&digest));
+            if !has_pack && now - reference.made > self.patience {
+                let removed = if self.dry_run { Ok(true) } else { drop_dangling(shelf, reference) };
+                report.dangling(reference, removed);
             }
         }
         self.progress.expect(objects.len(), None);
@@ -107,7 +102,7 @@ impl Gc<'_> {
                 report.stopped = true;
                 break;
             }
-            let references = by_pack.remove(&digest).unwrap_or_default();
+            let references = leading_to(&references, digest);
             let why = match references.is_empty() {
                 true if now - object.touched > self.patience => Why::Unreferenced,
                 false if now - object.used > unused => Why::Unused,

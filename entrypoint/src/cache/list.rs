@@ -2,7 +2,6 @@
 
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nix::Result;
@@ -13,13 +12,16 @@ use super::dir::{Dir, Gate};
 use super::names::VersionId;
 use super::pack::digest::Digest;
 use super::pack::read::Pack;
-use super::pack::shelf::{Aside, Object, Reference, Shelf};
+use super::pack::shelf::{Aside, Object, Reference, Shelf, leading_to};
 use super::refusal::Limits;
 use super::restore::SHARED;
 use super::side::{Side, Unusable};
 use super::stage::{KEPT_SECONDS, Stage};
 use super::told::{named, now, time};
 use super::tree::survey::{State, survey};
+
+/// Complete trees, with the times of their markers.
+type Trees = Vec<(VersionId, Option<i64>)>;
 
 /// Manifests read at once, each a few round trips.
 const LOOKS: usize = 16;
@@ -126,11 +128,10 @@ impl List<'_> {
         Ok(listing)
     }
 
-    fn packs(&self, shelf: &Shelf, trees: &mut BTreeMap<VersionId, Option<i64>>, listing: &mut Listing) -> Result<()> {
+    fn packs(&self, shelf: &Shelf, trees: &mut Trees, listing: &mut Listing) -> Result<()> {
         let objects = shelf.objects()?;
         let references = shelf.references(None)?;
-        let referred: BTreeSet<Digest> = references.iter().filter_map(|reference| reference.digest).collect();
-        listing.unreferenced = objects.keys().filter(|digest| !referred.contains(digest)).count();
+        listing.unreferenced = objects.keys().filter(|digest| leading_to(&references, **digest).is_empty()).count();
         let wanted = |reference: &&Reference| self.trust.is_none_or(|trust| trust == reference.trust);
         let mut seen: Vec<Digest> = Vec::new();
         for reference in references.iter().filter(wanted) {
@@ -138,14 +139,16 @@ impl List<'_> {
                 listing.dangling.push(named(&reference.trust, &reference.id));
                 continue;
             };
-            let both = reference.trust == SHARED && trees.remove(&reference.id).is_some();
+            let tree = trees.iter().position(|(id, _)| reference.trust == SHARED && *id == reference.id);
+            let both = tree.map(|index| trees.remove(index)).is_some();
             let layout = if both { Layout::Both } else { Layout::Pack };
             listing.versions.push(Row::of_pack(reference, digest, object, layout));
             seen.push(digest);
         }
-        let counted: BTreeSet<Digest> = seen.iter().copied().collect();
-        listing.packs = counted.len();
-        listing.packed_bytes = counted.iter().filter_map(|digest| objects.get(digest)).map(|object| object.size).sum();
+        for (_, object) in objects.iter().filter(|(digest, _)| seen.contains(digest)) {
+            listing.packs += 1;
+            listing.packed_bytes += object.size;
+        }
         if self.long {
             let manifests = at_once(&seen, LOOKS, |digest| {
                 let (file, _) = shelf.object(*digest).ok()??;
@@ -161,9 +164,9 @@ impl List<'_> {
     }
 
     /// The complete trees, with the times of their markers.
-    fn trees(&self, root: &Dir) -> Result<BTreeMap<VersionId, Option<i64>>> {
+    fn trees(&self, root: &Dir) -> Result<Trees> {
         if self.trust.is_some_and(|trust| trust != SHARED) {
-            return Ok(BTreeMap::new());
+            return Ok(Trees::new());
         }
         let ids: Vec<VersionId> = survey(root)?.into_iter().filter(|(_, state)| *state == State::Complete).map(|(id, _)| id).collect();
         let times = at_once(&ids, LOOKS, |id| {

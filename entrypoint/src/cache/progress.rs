@@ -185,16 +185,13 @@ fn line(deed: Deed, seen: Seen) -> String {
 }
 
 fn json(deed: Deed, seen: Seen, since: Duration) -> String {
-    let told = serde_json::json!({
-        "progress": deed.verb,
-        "versions": seen.versions,
-        "of_versions": seen.of_versions,
-        "files": seen.files,
-        "bytes": seen.bytes,
-        "of_bytes": seen.of_bytes,
-        "seconds": since.as_secs(),
-    });
-    format!("{told}\n")
+    let Seen { versions, of_versions, files, bytes, of_bytes } = seen;
+    let of_bytes = of_bytes.map_or_else(|| "null".to_owned(), |bytes| bytes.to_string());
+    format!(
+        "{{\"progress\":\"{}\",\"versions\":{versions},\"of_versions\":{of_versions},\"files\":{files},\"bytes\":{bytes},\"of_bytes\":{of_bytes},\"seconds\":{}}}\n",
+        deed.verb,
+        since.as_secs()
+    )
 }
 
 /// The bar, over the one before.
@@ -253,7 +250,7 @@ mod tests {
     fn a_program_reads_a_line_of_json() {
         assert_eq!(
             json(RESTORE, half().seen(), Duration::from_secs(10)),
-            "{\"bytes\":54300000,\"files\":1234,\"of_bytes\":154000000,\"of_versions\":13,\"progress\":\"restore\",\"seconds\":10,\"versions\":3}\n"
+            "{\"progress\":\"restore\",\"versions\":3,\"of_versions\":13,\"files\":1234,\"bytes\":54300000,\"of_bytes\":154000000,\"seconds\":10}\n"
         );
     }
 

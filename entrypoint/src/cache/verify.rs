@@ -1,6 +1,5 @@
 //! Reads every pack whole and names what is broken. Changes nothing, unless broken packs are to be put aside.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
@@ -12,7 +11,7 @@ use super::crew::at_once;
 use super::dir::{Dir, Gate};
 use super::pack::digest::Digest;
 use super::pack::read::{Buffers, Pack};
-use super::pack::shelf::{Object, Reference, Shelf};
+use super::pack::shelf::{Reference, Shelf, leading_to};
 use super::progress::Progress;
 use super::refusal::{Limits, Refusal};
 use super::report::{counted, size};
@@ -66,8 +65,6 @@ pub(super) struct Broken {
     quarantined: bool,
 }
 
-type ByPack<'a> = BTreeMap<Digest, (Object, Vec<&'a Reference>)>;
-
 impl Verify<'_> {
     /// Reads all that is wanted.
     #[expect(clippy::disallowed_methods, reason = "the duration of the run is part of its report")]
@@ -90,15 +87,14 @@ impl Verify<'_> {
         let mut references = shelf.references(self.trust)?;
         references.retain(|reference| self.selection.wants(&reference.id));
         let all = self.trust.is_none() && self.selection == Selection::default();
-        let mut wanted: ByPack<'_> = shelf.objects()?.into_iter().map(|(digest, object)| (digest, (object, Vec::new()))).collect();
+        let mut wanted = shelf.objects()?;
         for reference in &references {
-            match reference.digest.and_then(|digest| wanted.get_mut(&digest)) {
-                Some((_, of)) => of.push(reference),
-                None => report.broken.push(Broken::reference(reference)),
+            if reference.digest.is_none_or(|digest| !wanted.contains_key(&digest)) {
+                report.broken.push(Broken::reference(reference));
             }
         }
-        wanted.retain(|_, (_, references)| all || !references.is_empty());
-        self.progress.expect(wanted.len(), Some(wanted.values().map(|(object, _)| object.size).sum()));
+        wanted.retain(|digest, _| all || references.iter().any(|reference| reference.digest == Some(*digest)));
+        self.progress.expect(wanted.len(), Some(wanted.values().map(|object| object.size).sum()));
         let wanted: Vec<_> = wanted.into_iter().collect();
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(8);
         let checked = at_once(&wanted, threads, |(digest, _)| {
@@ -106,7 +102,7 @@ impl Verify<'_> {
             self.progress.version();
             checked
         });
-        for ((digest, (object, references)), checked) in wanted.iter().zip(checked) {
+        for ((digest, object), checked) in wanted.iter().zip(checked) {
             match checked {
                 Ok(files) => {
                     report.packs += 1;
@@ -114,13 +110,12 @@ impl Verify<'_> {
                     report.bytes += object.size;
                 }
                 Err(refusal) => {
-                    let mut broken = Broken::pack(*digest, references, refusal.to_string());
+                    let mut broken = Broken::pack(*digest, &leading_to(&references, *digest), refusal.to_string());
                     // What could not be read, or was not read to its end, may be good.
                     if self.quarantine && matches!(refusal, Refusal::Forged(_)) {
                         // Those of other domains, too: whoever finds it finds it broken.
                         let everybodys = shelf.references(None)?;
-                        let references: Vec<_> = everybodys.iter().filter(|reference| reference.digest == Some(*digest)).collect();
-                        match shelf.quarantine(*digest, *object, &references) {
+                        match shelf.quarantine(*digest, *object, &leading_to(&everybodys, *digest)) {
                             Ok(()) => broken.quarantined = true,
                             Err(cause) => broken.error.push_str(&format!("; it could not be put aside: {cause}")),
                         }
@@ -129,7 +124,6 @@ impl Verify<'_> {
                 }
             }
         }
-        report.broken.sort_by(|one, two| one.versions.cmp(&two.versions));
         Ok(())
     }
 

