@@ -95,7 +95,9 @@ fn command(
     };
     match done {
         Ok(Done { text, good }) => {
-            let _ = out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
+            // A list of lines ends with its last, and an empty one has none.
+            let end: &[u8] = if text.is_empty() || text.ends_with('\n') { b"" } else { b"\n" };
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end));
             u8::from(!good)
         }
         Err(unusable) => {

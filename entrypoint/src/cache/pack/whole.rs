@@ -87,3 +87,51 @@ impl Pack {
 fn another_sum(entry: &Entry) -> Refusal {
     Refusal::Forged(format!("{}: its contents have another SHA-256 than the manifest says", printable(&entry.path)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::scan;
+    use super::super::write::write;
+    use super::*;
+    use crate::cache::dir::{Dir, Gate};
+    use crate::cache::progress::Progress;
+    use crate::cache::refusal::Limits;
+    use std::fs;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A pack whose frames are what its manifest says, while the sum of one of its files is not: no restore notices.
+    #[test]
+    fn every_file_is_compared_with_its_own_sum_however_many_frames_it_has() {
+        let temp = tempfile::tempdir().unwrap();
+        let tree = temp.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        for (name, size) in [("a", 0), ("b", 100), ("c", 3_000_000), ("d", 1 << 20), ("e", 100)] {
+            fs::write(tree.join(name), vec![7; size]).unwrap();
+        }
+        let root = Dir::root(&tree, Gate::default()).unwrap();
+        let scanned = scan(&root, &[], Limits::default()).unwrap();
+        let path = temp.path().join("pack");
+        let file = fs::File::create(&path).unwrap();
+        let (_, digest) = write(&root, scanned.manifest, &file, 2, &Stop::default(), &Progress::default()).unwrap();
+        let mut pack = Pack::open(fs::File::open(&path).unwrap(), digest, Limits::default()).unwrap();
+        let mut buffers = Buffers::new().unwrap();
+        let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let count = |more_files, more_bytes| {
+            files.fetch_add(more_files, Ordering::Relaxed);
+            bytes.fetch_add(more_bytes, Ordering::Relaxed);
+        };
+        assert_eq!(pack.check_whole(&mut buffers, &Stop::default(), count), Ok(()));
+        assert_eq!(files.into_inner(), 5);
+        assert!((1..fs::metadata(&path).unwrap().len()).contains(&bytes.into_inner()));
+        for index in 1..=5 {
+            let good = pack.manifest.entries[index].clone();
+            if let What::File { sha256, .. } = &mut pack.manifest.entries[index].what {
+                *sha256 = Digest::of(b"another");
+            }
+            let name = printable(&good.path);
+            let refused = pack.check_whole(&mut buffers, &Stop::default(), |_, _| {}).unwrap_err().to_string();
+            assert!(refused.contains(&format!("{name}: its contents have another SHA-256")), "{name}: {refused}");
+            pack.manifest.entries[index] = good;
+        }
+    }
+}
