@@ -136,6 +136,9 @@ fn what_a_restorer_restores_while_its_pack_is_being_removed_is_whole_or_absent()
         |sides, report, order| {
             let there = build_of(&sides.temp.path().join("there"), UNIT);
             assert_eq!(there, if report.versions == 1 { Some(3) } else { None }, "{order}: {report:?}");
+            // A pack that his stamp has saved has kept its references, too.
+            let references = ["shared", "team-a"].map(|trust| names(&sides.remote().join(".packs/refs").join(trust)).len());
+            assert_eq!(references, [objects(&sides.remote()).len(); 2], "{order}");
             assert_eq!(save_as(sides, "shared").failed.len(), 0, "{order}");
             let again = tempfile::tempdir().unwrap();
             from(&sides.remote(), again.path()).run().unwrap();
