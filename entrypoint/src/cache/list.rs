@@ -124,7 +124,7 @@ impl List<'_> {
             listing.quarantined = shelf.leftovers(Aside::Quarantine)?.len();
         }
         listing.versions.extend(trees.iter().map(|(id, used)| Row::new(SHARED, id, Layout::Tree, *used)));
-        listing.versions.sort_by(|one, two| (&one.version, &one.trust).cmp(&(&two.version, &two.trust)));
+        listing.versions.sort_unstable_by(|one, two| (&one.version, &one.trust).cmp(&(&two.version, &two.trust)));
         Ok(listing)
     }
 

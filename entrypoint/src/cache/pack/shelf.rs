@@ -125,7 +125,7 @@ impl Shelf {
                 all.extend(reference?);
             }
         }
-        all.sort_by(|one, two| (&one.trust, &one.id).cmp(&(&two.trust, &two.id)));
+        all.sort_unstable_by(|one, two| (&one.trust, &one.id).cmp(&(&two.trust, &two.id)));
         Ok(all)
     }
 
