@@ -125,6 +125,7 @@ fn plan(config: &Config) -> Plan {
         find_task: config.platform.metadata.is_some(),
         docker: config.docker.as_ref().is_some_and(|docker| !docker.budget.is_zero()),
         restore: config.cache.as_ref().and_then(|cache| cache.restore),
+        before_job: false,
         save: config.cache.as_ref().and_then(|cache| cache.save),
         configure,
         removal,
