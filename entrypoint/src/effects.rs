@@ -1,5 +1,7 @@
 //! What the machine's words mean in the world. The only file that sees GitHub, cache, runner and docker together.
 
+mod cache;
+
 use std::{ffi::OsString, future::ready, io, path::PathBuf, rc::Rc, time::Duration};
 
 use settings::Secret;
@@ -40,25 +42,6 @@ impl Effects {
     pub(crate) fn new(config: Config) -> Self {
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
         Self { config: Rc::new(config), start: None, task: None, itself }
-    }
-
-    /// Restore and save are this program once more, as the runner's user: a mount that hangs can then be left with SIGKILL, and
-    /// nothing of root reads what a job wrote.
-    fn cache(&self, verb: &str) -> Program {
-        let runner = &self.config.runner;
-        let remote = self.config.cache.as_ref().map(|cache| cache.remote.clone()).unwrap_or_default();
-        let (from, to) = match verb {
-            "restore" => (remote, runner.tool_cache.clone()),
-            _ => (runner.tool_cache.clone(), remote),
-        };
-        Program {
-            file: self.itself.clone().into_os_string(),
-            arguments: vec!["cache".into(), verb.into(), "--from".into(), from.into(), "--to".into(), to.into()],
-            environment: Some([].into()),
-            directory: Some("/".into()),
-            identity: runner::user(runner).ok().flatten().map(|user| runner::identity_of(&user, None)),
-            output: Output::Lines("cache"),
-        }
     }
 
     fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
@@ -207,8 +190,7 @@ impl Effects {
 impl supervise::Effects<Words> for Effects {
     fn program(&mut self, role: Role) -> Program {
         match role {
-            Role::Restore => self.cache("restore"),
-            Role::Save => self.cache("save"),
+            Role::Restore | Role::Save => cache::program(&self.config, &self.itself, role),
             Role::Configure => self.configure(),
             Role::Unconfigure => {
                 let token = match &self.start {
