@@ -76,7 +76,8 @@ struct Finding {
 
 fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let problems = runner::problems(&config.runner, matches!(config.registration, Registration::Classic { .. }));
+    let mut problems = runner::problems(&config.runner, matches!(config.registration, Registration::Classic { .. }));
+    problems.extend(config.allow_list().iter().flat_map(|file| exposed::problems(file, &config.runner)));
     if problems.is_empty() {
         findings.push(Finding { what: "the runner can be started".to_owned(), problem: None, code: CONFIG });
     }

@@ -272,6 +272,11 @@ impl Config {
         })
     }
 
+    /// The file of the packs that may be restored.
+    pub(crate) fn allow_list(&self) -> Option<&PathBuf> {
+        self.cache.as_ref().and_then(|cache| cache.allow.as_ref()).map(|allow| &allow.file)
+    }
+
     /// Every secret that was given.
     pub(crate) fn secrets(&self) -> Vec<&Secret> {
         let credential = self.github.credential.as_ref().map(|credential| match credential {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{self, Config, Name, Ready, Registration as By, Wanted},
     errand::{self, Access, Answer, Order},
+    exposed,
     github::{AppKey, Blob, Claim, Credential, Endpoint, NAME_PLACE, Names, RunnerId, RunnerName, SecretText, Wish},
     runner::{self, Start},
     stages::Ending,
@@ -308,7 +309,13 @@ fn claim(registration: &Registration) -> Claim {
 
 async fn check(config: Rc<Config>) -> Outcome {
     let (home, classic) = (config.runner.clone(), matches!(config.registration, By::Classic { .. }));
-    let problems = off_loop("check", move || runner::problems(&home, classic)).await;
+    let allow = config.allow_list().cloned();
+    let problems = off_loop("check", move || {
+        let mut problems = runner::problems(&home, classic);
+        problems.extend(allow.iter().flat_map(|file| exposed::problems(file, &home)));
+        problems
+    })
+    .await;
     Outcome::Checked(match problems {
         Some(problems) if problems.is_empty() => Ok(()),
         Some(problems) => Err(problems.join("\n")),
