@@ -15,6 +15,7 @@ use crate::{
     errand::{self, Access, Answer, Order},
     exposed,
     github::{AppKey, Blob, Claim, Credential, Endpoint, NAME_PLACE, Names, RunnerId, RunnerName, SecretText, Wish},
+    hook,
     runner::{self, Start},
     stages::Ending,
     words::{Job, Note, Outcome, Protection, Registration, Removal, Role, SpotNotice, Task, Words},
@@ -37,12 +38,14 @@ pub(crate) struct Effects {
     start: Option<Start>,
     task: Option<Task>,
     itself: PathBuf,
+    /// What the job waits in for its cache.
+    hook: Option<PathBuf>,
 }
 
 impl Effects {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config, hook: Option<PathBuf>) -> Self {
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-        Self { config: Rc::new(config), start: None, task: None, itself }
+        Self { config: Rc::new(config), start: None, task: None, itself, hook }
     }
 
     fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
@@ -200,7 +203,13 @@ impl supervise::Effects<Words> for Effects {
                 };
                 self.program_of_runner(runner::Which::Unconfigure { token: &token })
             }
-            Role::Runner => self.program_of_runner(runner::Which::Run(self.start.as_ref())),
+            Role::Runner => {
+                let mut program = self.program_of_runner(runner::Which::Run(self.start.as_ref()));
+                if let (Some(hook), Some(environment)) = (&self.hook, &mut program.environment) {
+                    environment.insert(hook::VARIABLE.into(), hook.into());
+                }
+                program
+            }
         }
     }
 
