@@ -52,11 +52,13 @@ pub(crate) fn problems(file: &Path, runner: &Runner) -> Vec<String> {
         ));
     }
     if let Some(place) = changeable(file, uid.as_raw(), gid.as_raw()) {
+        let hint = match uid.is_root() {
+            true => "mount it read-only, or do not let the job be root",
+            false => "let another user own the file and each folder above it, or mount it read-only",
+        };
         let whose = if place == *file { "it".to_owned() } else { place.display().to_string() };
-        problems.push(format!(
-            "TOOL_CACHE_ALLOW: the job could change what {} allows: user id {uid} owns or may write {whose}\nhint: let another user own the file and each folder above it, or mount it read-only",
-            file.display()
-        ));
+        let what = format!("the job could change what {} allows: user id {uid} owns or may write {whose}", file.display());
+        problems.push(format!("TOOL_CACHE_ALLOW: {what}\nhint: {hint}"));
     }
     problems
 }

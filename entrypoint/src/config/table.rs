@@ -125,9 +125,9 @@ pub(crate) const TABLE: Table = Table(&[
     setting(
         CACHE,
         "TOOL_CACHE_RESTORE",
-        "before-start|before-job|off",
+        "WHEN",
         "before-start",
-        "restore before the runner starts, or beside it while the job waits in a hook",
+        "before-start; before-job (the runner listens, its job waits in a hook); or off",
     ),
     setting(CACHE, "TOOL_CACHE_RESTORE_TIMEOUT", "SECONDS", "120", "how long a restore may take; runner or job go on without the rest"),
     setting(CACHE, "TOOL_CACHE_TOOLS", "LIST", "", "restore only these, as in node@20,python@3.12,go; unset means all"),

@@ -1,5 +1,7 @@
 //! The tool cache in whole lives of `runner-entrypoint`.
 
+mod beside;
+
 use std::{fs, path::Path, time::Duration};
 
 use nix::{
@@ -85,16 +87,21 @@ fn without_the_shared_storage_the_job_runs_all_the_same() {
     bed.github().assert_nobody_registered();
 }
 
-/// The restore's process, held still as a mount that does not answer would hold it.
-fn hold_restore(life: &Subject) -> Pid {
+/// The child whose command line has these words, awaited.
+fn child(life: &Subject, words: &str) -> Pid {
     // Of this process alone: a walk through all of /proc would take longer than the restore.
     let children = format!("/proc/{0}/task/{0}/children", life.pid());
     let found = clock::poll(DEADLINE, || {
         let pids = fs::read_to_string(&children).unwrap_or_default();
         let mut pids = pids.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
-        pids.find(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().contains("\0cache\0restore\0"))
+        pids.find(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().contains(words))
     });
-    let pid = Pid::from_raw(found.expect("a restore"));
+    Pid::from_raw(found.unwrap_or_else(|| panic!("no child {words:?}")))
+}
+
+/// The restore's process, held still as a mount that does not answer would hold it.
+fn hold_restore(life: &Subject) -> Pid {
+    let pid = child(life, "\0cache\0restore\0");
     kill(pid, Signal::SIGSTOP).expect("a restore that still runs");
     pid
 }
@@ -163,4 +170,28 @@ fn who_still_writes_into_the_cache_after_the_job_is_dead_before_it_is_saved() {
     let (local, remote) = (versions(&bed.path("hostedtoolcache")), versions(&bed.path("remote")));
     assert!(local["go/1.22.0/x64"].contains_key(Path::new("bin/log")));
     assert!(remote == local, "it was saved while it was written");
+}
+
+#[test]
+fn a_list_of_allowed_packs_that_the_job_could_change_is_refused() {
+    if !need(&[Need::Root, Need::Boxes]) {
+        return;
+    }
+    let bed = Bed::new();
+    bed.give_runner_to(1001, 1001);
+    let list = bed.path("allow");
+    fs::write(&list, "# nothing yet\n").unwrap();
+    let launch = || {
+        let boxed = Boxed::host().user("runner", 1001, 1001).host_network();
+        with_cache(&bed).without("RUN_AS_ROOT").env("TOOL_CACHE_ALLOW", list.display().to_string()).as_pid_1(boxed)
+    };
+    nix::unistd::chown(&list, Some(1001.into()), None).unwrap();
+    let mut refused = launch().start();
+    assert_eq!(refused.wait(DEADLINE), Ending::Code(78));
+    let said = refused.stdout();
+    assert!(said.contains("TOOL_CACHE_ALLOW: the job could change what") && said.contains("user id 1001"), "{said}");
+    bed.github().assert_nobody_registered();
+    nix::unistd::chown(&list, Some(0.into()), None).unwrap();
+    bed.github().queue_job(Job::new("build", "true"));
+    assert_eq!(launch().start().wait(DEADLINE), Ending::Code(0));
 }
