@@ -136,7 +136,7 @@ fn allow(reader: &mut Reader) -> Option<Allow> {
     let (what, hint) = match text_of(&file).map(|text| digests(&text)) {
         Ok(Ok(digests)) => return Some(Allow { file, digests }),
         Ok(Err(line)) => {
-            let hint = "write one digest a line: 64 hexadecimal digits, perhaps after `sha256:`; `#` begins a comment";
+            let hint = "write one digest a line: 64 hexadecimal digits in small letters, perhaps after `sha256:`; `#` begins a comment";
             (format!("line {line} of {} is not a digest", file.display()), hint)
         }
         Err(error) => {
@@ -167,7 +167,7 @@ fn digests(text: &str) -> Result<usize, usize> {
         let digest = entry.strip_prefix("sha256:").unwrap_or(entry);
         match entry {
             "" => {}
-            _ if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => digests += 1,
+            _ if digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) => digests += 1,
             _ => return Err(number),
         }
     }
@@ -203,10 +203,10 @@ mod tests {
 
     #[test]
     fn a_list_of_digests_is_counted_and_its_first_wrong_line_named() {
-        let digest = "0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789";
+        let digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
         assert_eq!(digests(&format!("# packs\n\n{digest}\nsha256:{digest} # node 20\n")), Ok(2));
         assert_eq!(digests(""), Ok(0));
-        for wrong in [&digest[1..], &format!("{digest}0"), &format!("md5:{digest}"), &digest.replace('0', "g"), "node@20"] {
+        for wrong in [&digest[1..], &format!("{digest}0"), &format!("md5:{digest}"), &digest.replace('a', "A"), "node@20"] {
             assert_eq!(digests(&format!("{digest}\n{wrong}\n")), Err(2), "{wrong}");
         }
     }

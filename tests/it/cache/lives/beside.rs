@@ -13,8 +13,8 @@ use runner_tests::{
     programs::Program,
 };
 
-use super::{DEADLINE, INSTALL, child, gone, hold_restore, large_remote, with_cache};
-use crate::cache::{picture, versions};
+use super::{DEADLINE, INSTALL, child, gone, hold_restore, large_remote, on_the_remote, with_cache};
+use crate::cache::picture;
 
 const LISTENING: &str = "Listening for Jobs";
 const HOOK: &str = "ACTIONS_RUNNER_HOOK_JOB_STARTED";
@@ -60,7 +60,7 @@ fn waiting(bed: &Bed, launch: Launch<'_>) -> (Subject, nix::unistd::Pid) {
 #[test]
 fn the_runner_listens_meanwhile_and_the_job_begins_with_the_whole_cache() {
     let bed = Bed::new();
-    let remote = large_remote(&bed);
+    let _remote = large_remote(&bed);
     let install = INSTALL.replace("go/1.22.0", "ruby/3.3.0");
     let begun = bed.path("begun");
     bed.github().queue_job(Job::new("build", &format!("touch {}; {LOOK}; {install}", begun.display())));
@@ -79,7 +79,7 @@ fn the_runner_listens_meanwhile_and_the_job_begins_with_the_whole_cache() {
         log.len() == 2 && log[0].starts_with("waited ") && log[0].ends_with(" s for the tool cache") && log[1] == "restored",
         "{log:?}"
     );
-    assert_eq!(versions(remote.path()).len(), 2, "what the job installed was not saved");
+    assert_eq!(on_the_remote(&bed).len(), 2, "what the job installed was not saved");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_hook_in_the_runners_own_file_is_left_to_it_and_the_cache_comes_first() {
 fn a_restore_that_hangs_is_given_up_and_the_job_goes_on_without_it() {
     let bed = Bed::new();
     let remote = large_remote(&bed);
-    let before = versions(remote.path());
+    let before = picture(remote.path());
     bed.github().queue_job(Job::new("build", &format!("{LOOK}; {}", INSTALL.replace("go/1.22.0", "ruby/3.3.0"))));
     let mut life = beside(&bed).env("TOOL_CACHE_RESTORE_TIMEOUT", "1").start();
     let restore = hold_restore(&life);
@@ -172,7 +172,7 @@ fn a_restore_that_hangs_is_given_up_and_the_job_goes_on_without_it() {
     assert!(finished.result == "Succeeded" && finished.log.ends_with("not restored\n"), "{}", finished.log);
     assert!(gone(restore));
     assert!(life.stdout().contains("the tool cache was not restored in time"), "{}", life.stdout());
-    assert!(versions(remote.path()) == before, "something was saved beside what was not restored");
+    assert!(picture(remote.path()) == before, "something was saved beside what was not restored");
 }
 
 #[test]
