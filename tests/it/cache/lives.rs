@@ -104,6 +104,11 @@ fn without_the_shared_storage_the_job_runs_all_the_same() {
     bed.github().assert_nobody_registered();
 }
 
+/// A restore that takes as long as it can, so that it is there to be held.
+fn slowly(bed: &Bed) -> Launch<'_> {
+    with_cache(bed).env("TOOL_CACHE_JOBS", "1")
+}
+
 /// The child whose command line has these words, awaited.
 fn child(life: &Subject, words: &str) -> Pid {
     // Of this process alone: a walk through all of /proc would take longer than the restore.
@@ -120,6 +125,9 @@ fn child(life: &Subject, words: &str) -> Pid {
 fn hold_restore(life: &Subject) -> Pid {
     let pid = child(life, "\0cache\0restore\0");
     kill(pid, Signal::SIGSTOP).expect("a restore that still runs");
+    // Its parent may not have been told of its end yet.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(!stat.contains(") Z ") && !stat.contains(") X "), "the restore was over before it could be held: {stat}");
     pid
 }
 
@@ -138,7 +146,7 @@ fn a_restore_that_hangs_is_given_up_and_the_job_runs() {
     let remote = large_remote(&bed);
     let before = picture(remote.path());
     bed.github().queue_job(Job::new("build", "ls $RUNNER_TOOL_CACHE/go/1.22.0/x64.complete || echo not restored"));
-    let mut life = with_cache(&bed).env("TOOL_CACHE_RESTORE_TIMEOUT", "1").start();
+    let mut life = slowly(&bed).env("TOOL_CACHE_RESTORE_TIMEOUT", "1").start();
     let restore = hold_restore(&life);
     assert_eq!(life.wait(DEADLINE), Ending::Code(0));
     assert!(bed.github().finished()[0].log.contains("not restored"));
@@ -151,7 +159,7 @@ fn a_restore_that_hangs_is_given_up_and_the_job_runs() {
 fn a_stop_while_the_cache_is_restored_ends_in_time_with_nobody_registered() {
     let bed = Bed::new();
     let _remote = large_remote(&bed);
-    let mut life = with_cache(&bed).env("STOP_TIMEOUT", "10").start();
+    let mut life = slowly(&bed).env("STOP_TIMEOUT", "10").start();
     let restore = hold_restore(&life);
     bed.wait_for("a registration", DEADLINE, || !bed.github().registered().is_empty());
     let asked = life.age();

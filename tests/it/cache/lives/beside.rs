@@ -13,7 +13,7 @@ use runner_tests::{
     programs::Program,
 };
 
-use super::{DEADLINE, INSTALL, child, gone, hold_restore, large_remote, on_the_remote, with_cache};
+use super::{DEADLINE, INSTALL, child, gone, hold_restore, large_remote, on_the_remote, slowly, with_cache};
 use crate::cache::picture;
 
 const LISTENING: &str = "Listening for Jobs";
@@ -23,7 +23,7 @@ const HOOK: &str = "ACTIONS_RUNNER_HOOK_JOB_STARTED";
 const LOOK: &str = "test -e $RUNNER_TOOL_CACHE/go/1.22.0/x64.complete && echo restored || echo not restored";
 
 fn beside(bed: &Bed) -> Launch<'_> {
-    with_cache(bed).env("TOOL_CACHE_RESTORE", "before-job")
+    slowly(bed).env("TOOL_CACHE_RESTORE", "before-job")
 }
 
 /// What the state file says goes on.
