@@ -22,7 +22,7 @@ usage: runner-entrypoint cache restore --from REMOTE --to LOCAL [OPTIONS]
 options of both:
   --trust NAME         whose packs: those of this trust domain [shared]
   --report human|json  what to print at the end [human]
-  --jobs N             files of trees copied at once, 1 to 256 [64]
+  --jobs N             files of trees, or parts of packs, at once, 1 to 256 [64]
   -h, --help           this text
 
 options of restore:

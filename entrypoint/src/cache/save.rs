@@ -41,7 +41,7 @@ pub(super) struct Save<'a> {
     pub(super) layout: Layout,
     /// The trust domain.
     pub(super) trust: &'a str,
-    /// Files of trees copied at once.
+    /// Files of trees copied at once; the most of what is packed at once.
     pub(super) jobs: usize,
     pub(super) patience: Duration,
     pub(super) stop: Stop,
@@ -90,7 +90,12 @@ impl Save<'_> {
     fn pack(&self, local: &Dir, remote: &Dir, versions: &[VersionId]) -> nix::Result<Vec<Outcome>> {
         let packs = Packs::make(remote, self.trust)?;
         let homes = homes(self.local);
-        let outcomes = write_all(local, &packs, versions, &writing::Manner { limits: Limits::default(), homes: &homes, stop: &self.stop });
+        let outcomes = write_all(
+            local,
+            &packs,
+            versions,
+            &writing::Manner { jobs: self.jobs, limits: Limits::default(), homes: &homes, stop: &self.stop },
+        );
         packs.collect_old();
         Ok(outcomes)
     }
