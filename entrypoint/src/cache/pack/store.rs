@@ -15,7 +15,7 @@ use nix::sys::time::TimeSpec;
 
 use super::digest::Digest;
 use crate::cache::dir::{Dir, Kind};
-use crate::cache::names::{VersionId, is_arch, is_name};
+use crate::cache::names::{VersionId, is_arch, is_name, printable};
 use crate::cache::publish::Published;
 use crate::cache::refusal::Refusal;
 use crate::cache::stage::KEPT_SECONDS;
@@ -71,15 +71,20 @@ impl Packs {
         let path = id.to_string();
         let target = self.refs.read_link(&encoded(id)?).map_err(Refusal::at("read the reference of", path.as_bytes()))?;
         let name = target.as_bytes().strip_prefix(WAY.as_bytes()).and_then(|name| name.strip_suffix(ENDING.as_bytes()));
-        name.and_then(Digest::parse).ok_or_else(|| Refusal::Forged("its reference names no pack".into()))
+        name.and_then(Digest::parse).ok_or_else(|| Refusal::Forged(format!("its reference leads to {}", printable(target.as_bytes()))))
     }
 
     /// Opens a pack. `Dangling`: nobody has it.
     pub(in crate::cache) fn object(&self, digest: Digest) -> std::result::Result<File, Refusal> {
-        match self.objects.open_file(&object_name(digest)) {
-            Err(Errno::ENOENT) => Err(Refusal::Dangling(digest.to_string())),
-            other => other.map_err(Refusal::at("open the pack", digest.to_string().as_bytes())),
+        let name = object_name(digest);
+        // Not opened before it is known: opening a device may do something.
+        match self.objects.stat(&name).map(|stat| Kind::of(&stat)) {
+            Ok(Kind::File) => {}
+            Ok(_) => return Err(Refusal::Forged("it is no file".into())),
+            Err(Errno::ENOENT) => return Err(Refusal::Dangling(digest.to_string())),
+            Err(cause) => return Err(Refusal::at("look at the pack", digest.to_string().as_bytes())(cause)),
         }
+        self.objects.open_file(&name).map_err(Refusal::at("open the pack", digest.to_string().as_bytes()))
     }
 
     /// Bytes of a pack.
@@ -124,10 +129,12 @@ impl Packs {
         match self.refs.make_reference(&target, &reference) {
             Ok(()) => {}
             // After a lost connection a server may refuse the repetition of what it has carried out: what stands there tells.
-            Err(Errno::EEXIST) => {
-                let ours = self.refs.read_link(&reference).is_ok_and(|there| there == target);
-                return Ok(if ours { Published::Ours } else { Published::Theirs });
-            }
+            Err(Errno::EEXIST) => match self.refs.read_link(&reference) {
+                Ok(there) if there == target => return Ok(Published::Ours),
+                Ok(_) => return Ok(Published::Theirs),
+                // What stands there is no reference to anybody.
+                Err(cause) => return Err(at("read what stands in the place of the reference of")(cause)),
+            },
             Err(cause) => return Err(at("make the reference of")(cause)),
         }
         self.refs.sync().map_err(at("write to disk the reference of"))?;
@@ -135,8 +142,13 @@ impl Packs {
     }
 
     /// Puts a broken pack where nobody takes it for one and gives its name free for a good one. Best effort: whoever cannot write
-    /// there has refused it all the same.
-    pub(in crate::cache) fn quarantine(&self, digest: Digest, id: &VersionId) -> bool {
+    /// there has refused it all the same. `seen` is the file that was found broken: if another one has the name by now, somebody
+    /// was here before, and it is not touched.
+    pub(in crate::cache) fn quarantine(&self, digest: Digest, id: &VersionId, seen: Option<Seen>) -> bool {
+        let there = self.objects.stat(&object_name(digest)).map(|stat| (stat.st_dev, stat.st_ino));
+        if seen.is_some_and(|seen| there != Ok(seen)) {
+            return true;
+        }
         let Ok(mut aside) = fresh_token() else { return false };
         aside.push("-");
         aside.push(object_name(digest));
@@ -144,8 +156,13 @@ impl Packs {
             .folder
             .sub_or_make(OsStr::new(QUARANTINE))
             .and_then(|quarantine| self.objects.rename_to(&object_name(digest), &quarantine, &aside));
-        let freed = encoded(id).is_ok_and(|reference| self.refs.unlink(&reference).is_ok());
+        let freed = self.digest_of(id) != Ok(digest) || self.forget(id);
         moved.is_ok() && freed
+    }
+
+    /// Removes the reference of a version, so that it can be saved again.
+    pub(in crate::cache) fn forget(&self, id: &VersionId) -> bool {
+        encoded(id).is_ok_and(|reference| self.refs.unlink(&reference).is_ok())
     }
 
     /// Deletes what savers that died a day ago left. Only for tidiness, so nothing of it is an error.
@@ -158,11 +175,15 @@ impl Packs {
         let Ok(now) = stage.now() else { return };
         for (name, _) in left {
             if stage.stat(&name).is_ok_and(|stat| now - stat.st_mtime > KEPT_SECONDS) {
-                let _ = stage.unlink(&name);
+                // Also a directory: who asked for the time may have died before the answer.
+                let _ = stage.remove_tree(&name);
             }
         }
     }
 }
+
+/// Which file: its device and number.
+pub(in crate::cache) type Seen = (u64, u64);
 
 /// A pack that is being written.
 #[derive(Debug)]
