@@ -1,12 +1,14 @@
 //! A pack being read: its end first, then any frame by itself. Nothing of it is believed before its sum is right.
 
 use std::fs::File;
+use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use zeekstd::{BytesWrapper, SeekTable};
 use zstd::bulk::Decompressor;
+use zstd::stream::read::Decoder;
 
-use super::digest::Digest;
+use super::digest::{Digest, Sum};
 use super::frame::{Frame, frames};
 use super::manifest::Manifest;
 use super::mtree;
@@ -18,8 +20,12 @@ pub(super) const MAGIC: [u8; 4] = 0x184D_2A5D_u32.to_le_bytes();
 pub(super) const SKIPPABLE: u32 = 8;
 /// Read at once from the end: the manifest of a tool of a thousand files fits.
 const TAIL: u64 = 256 << 10;
-/// Bounds of what an end may be, in bytes, packed and unpacked: two million entries of the usual length.
-const LONGEST: (u64, u64) = (128 << 20, 512 << 20);
+/// Bound of a packed manifest in bytes: two million entries of the usual length. It is unpacked piece by piece.
+const LONGEST: u64 = 128 << 20;
+/// Bound of the number of frames. Two of them are together larger than one may be, so the bound of a version's bytes is reached first.
+pub(super) const MOST_FRAMES: u64 = 1 << 18;
+/// Memory that unpacking a manifest may take, as a power of two: four times what is ever written ([`zstd`]'s level 3).
+const WINDOW: u32 = 23;
 /// Bytes of a seek table beside its entries: skippable header and footer.
 const TABLE: u64 = 17;
 const TABLE_ENTRY: u64 = 8;
@@ -61,7 +67,7 @@ impl Pack {
         let count = tail.len().checked_sub(9).and_then(|at| tail[at..at + 4].try_into().ok()).map(u32::from_le_bytes);
         let count = u64::from(count.ok_or_else(|| forged("too short"))?);
         let table_size = TABLE + count * TABLE_ENTRY;
-        if table_size > size.min(LONGEST.0) {
+        if count > MOST_FRAMES || table_size > size {
             return Err(forged("no seek table at its end"));
         }
         if table_size > tail.len() as u64 {
@@ -73,13 +79,12 @@ impl Pack {
         };
         let lengths = |index| (table.frame_size_comp(index).unwrap_or(0), table.frame_size_decomp(index).unwrap_or(0));
         let (packed, plain) = lengths(last);
-        if packed < u64::from(SKIPPABLE) || packed > LONGEST.0 || plain != 0 {
+        if packed < u64::from(SKIPPABLE) || packed > LONGEST || plain != 0 {
             return Err(forged("no manifest before its seek table"));
         }
-        if packed + table_size > tail.len() as u64 {
-            tail = end_of(&file, size, packed + table_size)?;
-        }
-        let manifest = manifest(&tail, packed, table_size, name)?;
+        drop(tail);
+        let at = size - table_size - packed;
+        let manifest = manifest(&file, at..at + packed, name, limits)?;
         manifest.check(limits)?;
         let frames = frames(&manifest);
         let offsets: Vec<u64> = (0..=last).map(|index| table.frame_start_comp(index).unwrap_or(0)).collect();
@@ -113,21 +118,56 @@ impl Pack {
     }
 }
 
-fn manifest(tail: &[u8], packed: u64, table_size: u64, name: Digest) -> Result<Manifest, Refusal> {
+/// Reads the manifest in that part of the file twice, once for its sum and once for what it says: only then is it known to be worth
+/// the memory.
+fn manifest(file: &File, part: std::ops::Range<u64>, name: Digest, limits: Limits) -> Result<Manifest, Refusal> {
     let missing = || forged("no manifest before its seek table");
-    let length = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let begin = tail.len().checked_sub(length(packed + table_size)).ok_or_else(missing)?;
-    let frame = &tail[begin..begin + length(packed)];
-    if !frame.starts_with(&MAGIC) || frame[4..8] != (frame.len() - 8).to_le_bytes()[..4] {
+    let mut head = [0; SKIPPABLE as usize];
+    read_at(file, &mut head, part.start)?;
+    let begin = part.start + u64::from(SKIPPABLE);
+    let length = head[4..].try_into().map(u32::from_le_bytes).map_or(0, u64::from);
+    if head[..4] != MAGIC || length != part.end - begin {
         return Err(missing());
     }
-    let frame = &frame[8..];
-    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten().filter(|size| *size <= LONGEST.1).ok_or_else(missing)?;
-    let text = zstd::bulk::decompress(frame, length(size)).map_err(|_| missing())?;
-    if Digest::of(&text) != name {
+    let text = || {
+        let mut text = Decoder::with_buffer(BufReader::with_capacity(128 << 10, Section { file, rest: begin..part.end }))?.single_frame();
+        text.window_log_max(WINDOW)?;
+        Ok::<_, std::io::Error>(text)
+    };
+    let failed = |cause: std::io::Error| match cause.raw_os_error() {
+        Some(_) => Refusal::io("read", b"the pack")(cause),
+        None => missing(),
+    };
+    let mut sum = Sum::default();
+    let mut text_once = text().map_err(failed)?;
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match text_once.read(&mut piece).map_err(failed)? {
+            0 => break,
+            count => sum.add(&piece[..count]),
+        }
+    }
+    drop(text_once);
+    if sum.end() != name {
         return Err(forged("its manifest has another digest"));
     }
-    mtree::parse(&text).ok_or_else(|| forged("its manifest is none that is ever written"))
+    let parsed = mtree::parse(BufReader::new(text().map_err(failed)?), limits.entries).map_err(failed)?;
+    parsed.ok_or_else(|| forged("its manifest is none that is ever written"))
+}
+
+/// A part of a file, from its beginning on.
+struct Section<'a> {
+    file: &'a File,
+    rest: std::ops::Range<u64>,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX).min(into.len());
+        let count = self.file.read_at(&mut into[..length], self.rest.start)?;
+        self.rest.start += count as u64;
+        Ok(count)
+    }
 }
 
 fn end_of(file: &File, size: u64, wanted: u64) -> Result<Vec<u8>, Refusal> {
