@@ -1,6 +1,7 @@
 //! The tool cache as users meet it: the real program between two directories, and inside whole lives.
 
 mod faults;
+mod forged;
 mod full;
 mod hostile;
 mod lives;

@@ -13,7 +13,7 @@ use std::{
 
 use runner_tests::need::{Need, need};
 
-use super::{Layout, Picture, command, picture, restore, run, save, say, versions};
+use super::{Layout, Picture, command, picture, restore, save, say, versions};
 
 /// Calls that change the directories. Of `openat` only those that make a file: between two of them a kill finds the same on disk.
 const CHANGING: &[&str] = &[
