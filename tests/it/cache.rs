@@ -120,6 +120,18 @@ fn error_of(report: &serde_json::Value, version: &str) -> String {
     failure["error"].as_str().unwrap().to_owned()
 }
 
+/// Bytes that do not compress, others for each seed: a large file of them has several frames in a pack.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed + 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
+}
+
 #[expect(clippy::print_stderr, reason = "how much was tried belongs to the result")]
 fn say(text: &str) {
     eprintln!("{text}");

@@ -13,7 +13,7 @@ use std::{
 
 use runner_tests::need::{Need, need};
 
-use super::{Layout, Picture, command, picture, restore, save, say, versions};
+use super::{Layout, Picture, command, noise, picture, restore, save, say, versions};
 
 /// Calls that change the directories. Of `openat` only those that make a file: between two of them a kill finds the same on disk.
 const CHANGING: &[&str] = &[
@@ -68,23 +68,11 @@ fn small_cache(root: &Path) {
         }
         fs::write(tree.join("lib/nothing"), "").unwrap();
         fs::write(tree.join("bin/node"), vec![version.as_bytes()[0]; 300 << 10]).unwrap();
-        fs::write(tree.join("bin/large"), noise(2 << 20)).unwrap();
+        fs::write(tree.join("bin/large"), noise(1, 2 << 20)).unwrap();
         fs::hard_link(tree.join("bin/node"), tree.join("bin/nodejs")).unwrap();
         symlink("../bin/node", tree.join("lib/node")).unwrap();
         fs::write(tree.with_extension("complete"), "").unwrap();
     }
-}
-
-/// Bytes that do not compress: a large file has several frames in a pack.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let words = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.flatten().take(length).collect()
 }
 
 /// The `number`th time, counted for each thread by itself, that a call is made.

@@ -148,8 +148,8 @@ const ENDS: &[Wrong] = &[
     ("a table of no frames", |pack| pack.count = Some(0), "no seek table at its end"),
     ("a table that is longer than the file", |pack| pack.table = Some(vec![(u32::MAX, u32::MAX); 3]), "its seek table is of another file"),
     ("a table of many frames", |pack| pack.table = Some(vec![(0, 0); 4_000_000]), "no seek table at its end"),
-    ("a manifest of zeros", |pack| with_manifest(pack, vec![0; 512 << 20]), NEVER),
-    ("a manifest of empty lines", |pack| with_manifest(pack, vec![b'\n'; 512 << 20]), NEVER),
+    ("a manifest of zeros", |pack| with_manifest(pack, vec![0; 96 << 20]), NEVER),
+    ("a manifest of empty lines", |pack| with_manifest(pack, vec![b'\n'; 96 << 20]), NEVER),
     (
         "a manifest that is a bomb with another sum",
         |pack| pack.manifest = Some((Vec::new(), bomb(true))),

@@ -20,8 +20,8 @@ pub(super) const MAGIC: [u8; 4] = 0x184D_2A5D_u32.to_le_bytes();
 pub(super) const SKIPPABLE: u32 = 8;
 /// Read at once from the end: the manifest of a tool of a thousand files fits.
 const TAIL: u64 = 256 << 10;
-/// Bound of a packed manifest in bytes: two million entries of the usual length. It is unpacked piece by piece.
-const LONGEST: u64 = 128 << 20;
+/// Bounds of a manifest, packed and unpacked, in bytes: two million entries of the usual length. It is unpacked piece by piece.
+const LONGEST: (u64, u64) = (128 << 20, 512 << 20);
 /// Bound of the number of frames. Two of them are together larger than one may be, so the bound of a version's bytes is reached first.
 pub(super) const MOST_FRAMES: u64 = 1 << 18;
 /// Memory that unpacking a manifest may take, as a power of two: four times what is ever written ([`zstd`]'s level 3).
@@ -79,7 +79,7 @@ impl Pack {
         };
         let lengths = |index| (table.frame_size_comp(index).unwrap_or(0), table.frame_size_decomp(index).unwrap_or(0));
         let (packed, plain) = lengths(last);
-        if packed < u64::from(SKIPPABLE) || packed > LONGEST || plain != 0 {
+        if packed < u64::from(SKIPPABLE) || packed > LONGEST.0 || plain != 0 {
             return Err(forged("no manifest before its seek table"));
         }
         drop(tail);
@@ -139,7 +139,7 @@ fn manifest(file: &File, part: std::ops::Range<u64>, name: Digest, limits: Limit
         None => missing(),
     };
     let mut sum = Sum::default();
-    let mut text_once = text().map_err(failed)?;
+    let mut text_once = text().map_err(failed)?.take(LONGEST.1);
     let mut piece = vec![0; 64 << 10];
     loop {
         match text_once.read(&mut piece).map_err(failed)? {
