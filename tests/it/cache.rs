@@ -6,6 +6,7 @@ mod full;
 mod hostile;
 mod lives;
 mod many;
+mod tools;
 
 use std::{
     collections::BTreeMap,

@@ -305,6 +305,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(temp.path().join(".packs/stage")).unwrap().count(), 0);
     }
 
+    /// A saver may die between making a directory to ask the time and removing it: found by killing one at every call.
+    #[test]
+    fn what_the_dead_left_is_collected_whatever_it_is() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Dir::root(temp.path(), Gate::default()).unwrap();
+        let packs = Packs::make(&root, "shared").unwrap();
+        let (_, staged) = packs.begin().unwrap();
+        let stage = temp.path().join(".packs/stage");
+        std::fs::create_dir_all(stage.join("directory/deeper")).unwrap();
+        for name in [std::path::Path::new(&staged.name), "directory".as_ref()] {
+            let old = std::time::SystemTime::UNIX_EPOCH;
+            std::fs::File::open(stage.join(name)).unwrap().set_modified(old).unwrap();
+        }
+        let (_, young) = packs.begin().unwrap();
+        packs.collect_old();
+        let left: Vec<_> = std::fs::read_dir(&stage).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [young.name]);
+    }
+
     #[test]
     fn a_reference_that_leads_anywhere_else_is_refused() {
         let temp = tempfile::tempdir().unwrap();
