@@ -118,8 +118,11 @@ impl Case {
     /// A destination with what somebody left who died: one part of the stage two days ago, and half a version.
     fn destination(&self, temp: &Path) -> PathBuf {
         let to = temp.join("to");
-        fs::create_dir_all(to.join("node/2.0.0/x64/lib")).unwrap();
-        fs::write(to.join("node/2.0.0/x64/lib/file-1"), "half").unwrap();
+        // A saver of trees gives the owner of half a version a second, which is too long for each of hundreds of runs.
+        if (self.verb, self.layout) != ("save", Layout::Tree) {
+            fs::create_dir_all(to.join("node/2.0.0/x64/lib")).unwrap();
+            fs::write(to.join("node/2.0.0/x64/lib/file-1"), "half").unwrap();
+        }
         let area = if self.packs() { ".packs/stage" } else { ".stage" };
         fs::create_dir_all(to.join(area)).unwrap();
         if self.packs() {

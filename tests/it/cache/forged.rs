@@ -73,6 +73,9 @@ fn a_pack_made_by_another_program_is_restored() {
     assert_eq!(fs::read(local.join(VERSION).join("same")).unwrap(), BINARY);
 }
 
+/// What stands somewhere, and what puts it there.
+type Kind = (&'static str, fn(&Path));
+
 /// A name for what is wrong, what makes it wrong, and what is said of it.
 type Wrong = (&'static str, fn(&mut Forgery), &'static str);
 
@@ -275,7 +278,7 @@ fn a_large_file_whose_archive_is_not_its_manifests_is_refused() {
 
 #[test]
 fn what_stands_in_the_place_of_a_pack_and_is_no_file_is_refused_unopened() {
-    let kinds: &[(&str, fn(&Path))] = &[
+    let kinds: &[Kind] = &[
         ("a FIFO", |path| nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap()),
         ("a directory", |path| fs::create_dir(path).unwrap()),
         ("a link to a good pack", |path| {
@@ -324,7 +327,7 @@ fn a_reference_that_leads_elsewhere_is_refused_and_removed() {
 
 #[test]
 fn what_stands_in_the_place_of_a_reference_is_no_version_and_a_save_says_so() {
-    let kinds: &[(&str, fn(&Path))] = &[
+    let kinds: &[Kind] = &[
         ("a file", |path| fs::write(path, "../../objects").unwrap()),
         ("a FIFO", |path| nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap()),
         ("a directory", |path| fs::create_dir(path).unwrap()),
