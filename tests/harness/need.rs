@@ -25,6 +25,10 @@ pub enum Need {
     Rsync,
     /// strace, which makes single system calls fail or kill.
     Strace,
+    /// zstd, with which tar opens packs.
+    Zstd,
+    /// bsdtar, which reads mtree(5).
+    Bsdtar,
     /// openssl, which makes the keys of Apps.
     Openssl,
 }
@@ -77,6 +81,8 @@ fn missing(need: Need) -> Option<String> {
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
         Need::Openssl => program("openssl"),
         Need::Rsync => program("rsync"),
+        Need::Zstd => program("zstd"),
+        Need::Bsdtar => program("bsdtar"),
         // A container may have the program and not the right.
         Need::Strace => probe("strace", &["-f", "-o", "/dev/null", "true"]),
     }

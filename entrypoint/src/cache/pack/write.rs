@@ -49,11 +49,15 @@ pub(super) fn write(
         stop,
         progress,
     };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(frames.len()) {
-            scope.spawn(|| run.work());
-        }
-    });
+    match threads.min(frames.len()) {
+        // Of one thread every call has a number that is the same each time: faults are tried at each.
+        0 | 1 => run.work(),
+        threads => std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| run.work());
+            }
+        }),
+    }
     let line = run.line.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(refusal) = line.refusal {
         return Err(refusal);
