@@ -378,7 +378,7 @@ impl Filesystem for SlowTree {
     fn create(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, flags: i32, reply: ReplyCreate) {
         let ttl = self.ttl();
         let work = || {
-            let flags = OFlag::from_bits_retain(flags) - OFlag::O_NOFOLLOW | OFlag::O_CREAT | OFlag::O_CLOEXEC;
+            let flags = (OFlag::from_bits_retain(flags) - OFlag::O_NOFOLLOW) | OFlag::O_CREAT | OFlag::O_CLOEXEC;
             let file = openat(&*self.tree.directory(parent)?, name, flags, Mode::from_bits_truncate(mode & !umask))?;
             self.own(request, parent, name)?;
             self.touch(parent);
