@@ -69,7 +69,7 @@ fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
         }
         Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
-        Ok(Command::Cache(words)) => cache::command(words, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
+        Ok(Command::Cache(words)) => cache::main(signals, words),
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             0

@@ -2,11 +2,12 @@
 
 use std::{
     io,
-    os::fd::{IntoRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, IntoRawFd as _, OwnedFd},
 };
 
 use nix::{
     fcntl::OFlag,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{SigSet, SigmaskHow, sigprocmask},
     unistd::pipe2,
 };
@@ -44,6 +45,23 @@ impl Signals {
         kernel::report_to(write, Signal::forwardable().chain([Signal::CHLD, Signal::TTIN, Signal::TTOU]))?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         Ok(Self { pipe: read })
+    }
+
+    /// For a program that is no supervisor: calls `act`, on a thread of its own, when the first signal that asks a process to end
+    /// arrives. Until then the thread sleeps; without it the signals would be collected and never heard.
+    pub fn on_end(self, act: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(move || {
+            loop {
+                let mut ready = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+                // Interrupted by a signal, it has something to read.
+                let _ = poll(&mut ready, PollTimeout::NONE);
+                let arrived = drain(|buffer| Ok(nix::unistd::read(&self.pipe, buffer)?));
+                let ends = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP];
+                if meant_for_us(arrived).iter().any(|signal| ends.contains(signal)) {
+                    return act();
+                }
+            }
+        });
     }
 
     /// What has arrived already, and the stream of what will. Needs tokio's reactor.

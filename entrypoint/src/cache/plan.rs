@@ -1,6 +1,7 @@
 //! What to copy: what one side has and the other lacks. Pure.
 
-use super::layout::{State, VersionId, Versions};
+use super::names::VersionId;
+use super::tree::survey::{State, Versions};
 
 /// The work of one run.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::layout::VersionId;
+use super::dir::{Dir, Kind};
+use super::names::VersionId;
 use super::refusal::Refusal;
 use super::stage::Stage;
-use super::tree::{Dir, Kind};
 
 /// How one side wants its versions published.
 #[derive(Debug, Clone, Copy)]

@@ -1,34 +1,46 @@
 //! Work for many threads, most of which wait for a far server. Directories are opened only while little else is to be done
 //! and deepest first, so that versions are finished one after the other (a kill loses little) and few directories are
-//! open at a time; files are taken at random, so that the threads spread over directories (a file system makes one
+//! open at a time; files of trees are taken at random, so that the threads spread over directories (a file system makes one
 //! entry of a directory at a time, over NFS for a whole round trip).
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// Which of the waiting copies is taken next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cache) enum Order {
+    /// Any: the threads spread over what is there.
+    Random,
+    /// The oldest: what is read is read in its own order.
+    InTurn,
+}
 
 #[derive(Debug)]
 struct State<T> {
     /// Tasks that make more tasks.
     openings: Vec<T>,
-    copies: Vec<T>,
+    copies: VecDeque<T>,
     running: usize,
     random: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(in crate::cache) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     /// With as many copies waiting no directory is opened.
     enough: usize,
+    order: Order,
 }
 
 impl<T> Queue<T> {
     /// `openings` are worked on from the last to the first.
-    pub(super) fn new(openings: Vec<T>, enough: usize) -> Self {
+    pub(in crate::cache) fn new(openings: Vec<T>, enough: usize, order: Order) -> Self {
         Self {
-            state: Mutex::new(State { openings, copies: Vec::new(), running: 0, random: 0x9e37_79b9_7f4a_7c15 }),
+            state: Mutex::new(State { openings, copies: VecDeque::new(), running: 0, random: 0x9e37_79b9_7f4a_7c15 }),
             changed: Condvar::new(),
             enough,
+            order,
         }
     }
 
@@ -37,18 +49,18 @@ impl<T> Queue<T> {
         self.state.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 
-    pub(super) fn add_opening(&self, task: T) {
+    pub(in crate::cache) fn add_opening(&self, task: T) {
         self.lock().openings.push(task);
         self.changed.notify_one();
     }
 
-    pub(super) fn add_copy(&self, task: T) {
-        self.lock().copies.push(task);
+    pub(in crate::cache) fn add_copy(&self, task: T) {
+        self.lock().copies.push_back(task);
         self.changed.notify_one();
     }
 
     /// Works until nothing is left and nobody works on something that could bring more.
-    pub(super) fn work(&self, mut perform: impl FnMut(T)) {
+    pub(in crate::cache) fn work(&self, mut perform: impl FnMut(T)) {
         while let Some(task) = self.take() {
             let running = Running(self);
             perform(task);
@@ -61,12 +73,17 @@ impl<T> Queue<T> {
         loop {
             let many = state.copies.len() >= self.enough || state.openings.is_empty();
             let task = if many && !state.copies.is_empty() {
-                // xorshift64: any spread will do.
-                state.random ^= state.random << 13;
-                state.random ^= state.random >> 7;
-                state.random ^= state.random << 17;
-                let index = usize::try_from(state.random >> 33).unwrap_or(0) % state.copies.len();
-                Some(state.copies.swap_remove(index))
+                match self.order {
+                    Order::InTurn => state.copies.pop_front(),
+                    Order::Random => {
+                        // xorshift64: any spread will do.
+                        state.random ^= state.random << 13;
+                        state.random ^= state.random >> 7;
+                        state.random ^= state.random << 17;
+                        let index = usize::try_from(state.random >> 33).unwrap_or(0) % state.copies.len();
+                        state.copies.swap_remove_back(index)
+                    }
+                }
             } else {
                 state.openings.pop()
             };
@@ -102,8 +119,8 @@ mod tests {
 
     #[test]
     fn every_task_and_every_task_it_brings_is_performed_once() {
-        for threads in [1, 8] {
-            let queue = Queue::new((0..5).map(|n| (true, n)).collect(), 4);
+        for (threads, order) in [(1, Order::Random), (8, Order::Random), (8, Order::InTurn)] {
+            let queue = Queue::new((0..5).map(|n| (true, n)).collect(), 4, order);
             let performed = AtomicU32::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..threads {

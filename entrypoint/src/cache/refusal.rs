@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::layout::printable;
+use super::names::printable;
 
 /// Bounds of one version, so that a hostile or broken tree ends in a message and not in a full disk.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,12 @@ pub(super) enum Refusal {
     Changed(String),
     #[error("{0} was replaced or withdrawn while it was copied")]
     Withdrawn(String),
+    #[error("its pack is not what its name says: {0}")]
+    Forged(String),
+    #[error("its pack {0} is missing\nhint: `runner-entrypoint cache gc` removes the reference, then the version can be saved again")]
+    Dangling(String),
+    #[error("stopped before it was whole")]
+    Stopped,
     #[error("more than {0} directories below each other")]
     TooDeep(usize),
     #[error("more than {0} entries")]

@@ -1,8 +1,12 @@
 //! What a run tells: lines for people or one line of JSON.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use serde::Serialize;
+
+use super::outcome::Outcome;
+use super::publish::Published;
 
 /// The result of one run.
 #[derive(Debug, Serialize)]
@@ -23,6 +27,12 @@ pub(super) struct Report {
     pub(super) skipped: u64,
     /// Not copied.
     pub(super) failed: Vec<Failure>,
+    /// Complete on both sides, and changed here since: not saved over what is published.
+    pub(super) changed: Vec<String>,
+    /// There, but their digests are not on the allow list.
+    pub(super) withheld: Vec<String>,
+    #[serde(skip)]
+    begun: Instant,
 }
 
 /// One version that was not copied.
@@ -33,6 +43,45 @@ pub(super) struct Failure {
 }
 
 impl Report {
+    /// Of a run that begins now.
+    #[expect(clippy::disallowed_methods, reason = "the duration of the run is part of its report")]
+    pub(super) fn begin(cache: &'static str) -> Self {
+        Self {
+            cache,
+            versions: 0,
+            files: 0,
+            bytes: 0,
+            seconds: 0.0,
+            already: 0,
+            skipped: 0,
+            failed: Vec::new(),
+            changed: Vec::new(),
+            withheld: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Takes in what became of one version.
+    pub(super) fn add(&mut self, outcome: Outcome) {
+        match outcome.result {
+            Ok(Published::Ours) => {
+                self.versions += 1;
+                self.files += outcome.files;
+                self.bytes += outcome.bytes;
+                self.skipped += outcome.skipped;
+            }
+            Ok(Published::Theirs) => self.already += 1,
+            Err(refusal) => self.failed.push(Failure { version: outcome.id.to_string(), error: refusal.to_string() }),
+        }
+    }
+
+    /// The run is over.
+    pub(super) fn end(mut self) -> Self {
+        self.seconds = self.begun.elapsed().as_secs_f64();
+        self.failed.sort_by(|one, two| one.version.cmp(&two.version));
+        self
+    }
+
     /// One line of JSON.
     pub(super) fn json(&self) -> String {
         // The fields are numbers and strings: there is nothing that could fail.
@@ -59,6 +108,12 @@ impl Report {
         }
         for failure in &self.failed {
             let _ = write!(text, "\nrefused {}: {}", failure.version, failure.error);
+        }
+        if !self.withheld.is_empty() {
+            let _ = write!(text, "\nnot on the allow list, left out: {}", self.withheld.join(", "));
+        }
+        if !self.changed.is_empty() {
+            let _ = write!(text, "\nchanged since they were complete, not saved over what is published: {}", self.changed.join(", "));
         }
         text
     }
@@ -96,16 +151,7 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        Report {
-            cache: "restore",
-            versions: 3,
-            files: 5072,
-            bytes: 154_200_000,
-            seconds: 1.234,
-            already: 1,
-            skipped: 0,
-            failed: Vec::new(),
-        }
+        Report { versions: 3, files: 5072, bytes: 154_200_000, seconds: 1.234, already: 1, ..Report::begin("restore") }
     }
 
     #[test]
@@ -118,13 +164,23 @@ mod tests {
             "saved 1 version (1 file, 999 B) in 1.2 s; 0 already there; 1 refused; left out 1 special file\n\
              refused node/20.1.0/x64: read bin/node: EIO"
         );
+        let lists =
+            Report { changed: vec!["Python/3.12.4/x64".into()], withheld: vec!["a/1/x64".into(), "b/1/x64".into()], ..self::report() };
+        let lines: Vec<String> = lists.human().lines().skip(1).map(str::to_owned).collect();
+        assert_eq!(
+            lines,
+            [
+                "not on the allow list, left out: a/1/x64, b/1/x64",
+                "changed since they were complete, not saved over what is published: Python/3.12.4/x64"
+            ]
+        );
     }
 
     #[test]
     fn a_program_reads_one_line_of_json() {
         assert_eq!(
             report().json(),
-            r#"{"cache":"restore","versions":3,"files":5072,"bytes":154200000,"seconds":1.234,"already":1,"skipped":0,"failed":[]}"#
+            r#"{"cache":"restore","versions":3,"files":5072,"bytes":154200000,"seconds":1.234,"already":1,"skipped":0,"failed":[],"changed":[],"withheld":[]}"#
         );
     }
 

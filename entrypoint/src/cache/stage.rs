@@ -2,16 +2,16 @@
 //! version, so a process may die at any instruction and leave only what a later one collects.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 
 use nix::Result;
 use nix::errno::Errno;
 
-use super::tree::Dir;
+use super::dir::Dir;
+use super::token::fresh_token;
 
 const AREA: &str = ".stage";
 /// Longer than any job may run: a reader that opened a tree before it was moved here may still be reading it.
-const KEPT_SECONDS: i64 = 24 * 60 * 60;
+pub(super) const KEPT_SECONDS: i64 = 24 * 60 * 60;
 
 /// One process's part of the staging area.
 #[derive(Debug)]
@@ -65,11 +65,7 @@ impl Stage {
     /// Deletes parts older than a day, told by the clock of the file system itself: both times are its own. What cannot be
     /// deleted (another user's) stays.
     pub(super) fn collect_old(&self) -> Result<()> {
-        // The part's own time would be that of its making; a change tells the time of now.
-        let probe = fresh_token()?;
-        self.area.make(&probe, 0o700)?;
-        let now = self.area.stat(&probe)?.st_mtime;
-        self.area.remove_dir(&probe)?;
+        let now = self.area.now()?;
         for (name, _) in self.area.entries()? {
             let Ok(stat) = self.area.stat(&name) else {
                 continue;
@@ -95,24 +91,9 @@ impl Displaced {
     }
 }
 
-/// `<host>-<pid>-<random>`: the host and pid are for people, the random part makes it unique.
-fn fresh_token() -> Result<OsString> {
-    let host: String = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .unwrap_or_default()
-        .chars()
-        .filter(|character| character.is_ascii_alphanumeric() || *character == '-')
-        .take(40)
-        .collect();
-    let mut token = format!("{host}-{}-", std::process::id());
-    let random = getrandom::u64().map_err(|_| Errno::EIO)?;
-    // Writing to a String cannot fail.
-    let _ = write!(token, "{random:016x}");
-    Ok(token.trim_start_matches('-').into())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tree::Gate;
+    use super::super::dir::Gate;
     use super::*;
     use std::fs;
     use std::time::{Duration, SystemTime};

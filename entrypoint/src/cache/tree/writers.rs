@@ -3,18 +3,18 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
 #[derive(Debug)]
-pub(super) struct Writers {
+pub(in crate::cache) struct Writers {
     free: Mutex<usize>,
     freed: Condvar,
 }
 
 impl Writers {
-    pub(super) fn new(most: usize) -> Self {
+    pub(in crate::cache) fn new(most: usize) -> Self {
         Self { free: Mutex::new(most), freed: Condvar::new() }
     }
 
     /// Waits until fewer than the bound write.
-    pub(super) fn turn(&self) -> Turn<'_> {
+    pub(in crate::cache) fn turn(&self) -> Turn<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free == 0 {
             free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
@@ -26,7 +26,7 @@ impl Writers {
 
 /// Leave to write, until dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(&'a Writers);
+pub(in crate::cache) struct Turn<'a>(&'a Writers);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {

@@ -9,17 +9,17 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::unistd::{Whence, ftruncate, lseek};
 
-use super::tree::Gate;
+use crate::cache::dir::Gate;
 
 /// One thread's buffer, in bytes. 64 of them are 16 MiB.
 const PIECE: usize = 256 << 10;
 
 /// A thread's buffer, made when first used.
 #[derive(Debug, Default)]
-pub(super) struct Buffer(Vec<u8>);
+pub(in crate::cache) struct Buffer(Vec<u8>);
 
 /// What was read, or how to go on.
-pub(super) enum Contents<'a> {
+pub(in crate::cache) enum Contents<'a> {
     /// All of it.
     Whole(&'a [u8]),
     /// Too large for the buffer.
@@ -29,7 +29,7 @@ pub(super) enum Contents<'a> {
 impl Buffer {
     /// Reads a small file whole, so that nothing need be made on the other side while the source is slow. `None`: its
     /// length is not what its status says, so it is changing.
-    pub(super) fn read(&mut self, from: &mut File, size: u64) -> std::io::Result<Option<Contents<'_>>> {
+    pub(in crate::cache) fn read(&mut self, from: &mut File, size: u64) -> std::io::Result<Option<Contents<'_>>> {
         if self.0.is_empty() {
             self.0.resize(PIECE, 0);
         }
@@ -51,7 +51,7 @@ impl Buffer {
 }
 
 /// Copies a large file piece by piece; a file with holes keeps them. Returns whether the source had its size throughout.
-pub(super) fn copy_large(from: &File, to: &File, stat: &FileStat, buffer: &mut [u8], gate: &Gate) -> std::io::Result<bool> {
+pub(in crate::cache) fn copy_large(from: &File, to: &File, stat: &FileStat, buffer: &mut [u8], gate: &Gate) -> std::io::Result<bool> {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let on_disk = u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
     if on_disk >= size {

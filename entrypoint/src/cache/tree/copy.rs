@@ -17,35 +17,39 @@ use nix::sys::stat::{FileStat, fstat, futimens};
 use nix::sys::time::TimeSpec;
 
 use super::contents::{Buffer, Contents, copy_large};
-use super::layout::{VersionId, printable};
-use super::links::contained;
 use super::node::Node;
-use super::publish::{Published, Rules, publish};
-use super::queue::Queue;
-use super::refusal::{Limits, Refusal};
-use super::stage::Stage;
-use super::tree::{Dir, Kind};
-use super::version::{LinkGroup, Outcome, Version, directory_mode};
+use super::version::{LinkGroup, Version};
 use super::writers::Writers;
+use crate::cache::dir::{Dir, Kind};
+use crate::cache::links::contained;
+use crate::cache::modes::{directory_mode, file_mode, mtime};
+use crate::cache::names::{VersionId, printable};
+use crate::cache::outcome::Outcome;
+use crate::cache::publish::{Published, Rules, publish};
+use crate::cache::queue::{Order, Queue};
+use crate::cache::refusal::{Limits, Refusal};
+use crate::cache::stage::Stage;
+use crate::cache::stop::Stop;
 
 /// Files a thread takes at once.
 const BATCH: usize = 4;
 
 /// How a run copies.
 #[derive(Debug)]
-pub(super) struct Manner {
+pub(in crate::cache) struct Manner {
     /// Threads: calls in flight towards the slow side.
-    pub(super) threads: usize,
+    pub(in crate::cache) threads: usize,
     /// Files being written at once: a local disk is only slowed down by more than a few.
-    pub(super) writers: usize,
-    pub(super) limits: Limits,
-    pub(super) rules: Rules,
+    pub(in crate::cache) writers: usize,
+    pub(in crate::cache) limits: Limits,
+    pub(in crate::cache) rules: Rules,
     /// Paths under which the local side is known, for absolute links.
-    pub(super) homes: Vec<PathBuf>,
+    pub(in crate::cache) homes: Vec<PathBuf>,
+    pub(in crate::cache) stop: Stop,
 }
 
 /// Copies `versions` from one root to the other and publishes them there.
-pub(super) fn transfer(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<VersionId>, manner: &Manner) -> Vec<Outcome> {
+pub(in crate::cache) fn copy_all(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<VersionId>, manner: &Manner) -> Vec<Outcome> {
     let versions: Vec<Version> = versions.into_iter().enumerate().map(|(number, id)| Version::new(number, id, &manner.homes)).collect();
     // The queue opens the last first.
     let openings = (0..versions.len()).rev().map(Task::Version).collect();
@@ -55,7 +59,7 @@ pub(super) fn transfer(from: &Dir, to: &Dir, stage: &Stage, versions: Vec<Versio
         stage,
         versions: &versions,
         manner,
-        queue: Queue::new(openings, 4 * manner.threads),
+        queue: Queue::new(openings, 4 * manner.threads, Order::Random),
         writers: Writers::new(manner.writers),
     };
     std::thread::scope(|scope| {
@@ -137,6 +141,9 @@ impl Run<'_> {
     }
 
     fn is_live(&self, node: &Node) -> bool {
+        if self.manner.stop.is_asked() {
+            self.refuse(node, Refusal::Stopped);
+        }
         self.version_of(node).refusal.get().is_none()
     }
 
@@ -152,7 +159,7 @@ impl Run<'_> {
         let to = self
             .stage
             .own
-            .make(&version.staged, directory_mode(&stat))
+            .make(&version.staged, directory_mode(stat.st_mode))
             .map_err(Refusal::at("make the stage of", version.id.arch.as_bytes()))?;
         Ok(Arc::new(Node { version: number, parent: None, path: Vec::new(), from, to, stat, open: AtomicUsize::new(1) }))
     }
@@ -172,7 +179,7 @@ impl Run<'_> {
         }
         let from = parent.from.sub(name).map_err(Refusal::at("open", &path))?;
         let stat = from.own_stat().map_err(Refusal::at("look at", &path))?;
-        let to = parent.to.make(name, directory_mode(&stat)).map_err(Refusal::at("make directory", &path))?;
+        let to = parent.to.make(name, directory_mode(stat.st_mode)).map_err(Refusal::at("make directory", &path))?;
         let mut below = parent.path.clone();
         below.push(name.to_owned());
         Ok(Arc::new(Node {
@@ -280,8 +287,7 @@ impl Run<'_> {
         let path = node.path_of(name);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let contents = buffer.read(from, size).map_err(Refusal::io("read", &path))?.ok_or_else(|| Refusal::Changed(node.shown(name)))?;
-        // Executable for its owner is executable; readable for its owner always, or the next copy would fail.
-        let mode = (stat.st_mode & 0o755) | 0o400;
+        let mode = file_mode(stat.st_mode);
         {
             let _turn = self.writers.turn();
             let mut to = node.to.create_file(name, mode).map_err(Refusal::at("create", &path))?;
@@ -416,8 +422,4 @@ impl Run<'_> {
 fn opened(node: &Arc<Node>) -> Arc<Node> {
     node.open.fetch_add(1, Ordering::AcqRel);
     Arc::clone(node)
-}
-
-fn mtime(stat: &FileStat) -> TimeSpec {
-    TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec)
 }

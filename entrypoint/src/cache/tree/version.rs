@@ -6,41 +6,30 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use nix::sys::stat::FileStat;
-
-use super::layout::VersionId;
 use super::node::Node;
-use super::publish::Published;
-use super::refusal::Refusal;
-
-/// What became of one version.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) id: VersionId,
-    pub(super) result: Result<Published, Refusal>,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-    pub(super) skipped: u64,
-}
+use crate::cache::names::VersionId;
+use crate::cache::outcome::Outcome;
+use crate::cache::publish::Published;
+use crate::cache::refusal::Refusal;
 
 /// One version on its way.
-pub(super) struct Version {
-    pub(super) id: VersionId,
+pub(in crate::cache) struct Version {
+    pub(in crate::cache) id: VersionId,
     /// Its name in the stage.
-    pub(super) staged: OsString,
-    pub(super) homes: Vec<PathBuf>,
-    pub(super) entries: AtomicU64,
-    pub(super) files: AtomicU64,
-    pub(super) bytes: AtomicU64,
-    pub(super) skipped: AtomicU64,
-    pub(super) groups: Mutex<HashMap<(u64, u64), LinkGroup>>,
+    pub(in crate::cache) staged: OsString,
+    pub(in crate::cache) homes: Vec<PathBuf>,
+    pub(in crate::cache) entries: AtomicU64,
+    pub(in crate::cache) files: AtomicU64,
+    pub(in crate::cache) bytes: AtomicU64,
+    pub(in crate::cache) skipped: AtomicU64,
+    pub(in crate::cache) groups: Mutex<HashMap<(u64, u64), LinkGroup>>,
     /// The first thing that went wrong; from then on its tasks do nothing.
-    pub(super) refusal: OnceLock<Refusal>,
-    pub(super) published: OnceLock<Published>,
+    pub(in crate::cache) refusal: OnceLock<Refusal>,
+    pub(in crate::cache) published: OnceLock<Published>,
 }
 
 impl Version {
-    pub(super) fn new(number: usize, id: VersionId, homes: &[PathBuf]) -> Self {
+    pub(in crate::cache) fn new(number: usize, id: VersionId, homes: &[PathBuf]) -> Self {
         let home = |root: &PathBuf| root.join(&id.tool).join(&id.version).join(&id.arch);
         Self {
             staged: number.to_string().into(),
@@ -56,7 +45,7 @@ impl Version {
         }
     }
 
-    pub(super) fn outcome(self) -> Outcome {
+    pub(in crate::cache) fn outcome(self) -> Outcome {
         let result = match (self.refusal.into_inner(), self.published.into_inner()) {
             (Some(refusal), _) => Err(refusal),
             (None, Some(published)) => Ok(published),
@@ -68,14 +57,9 @@ impl Version {
 }
 
 /// Names of one file. The first seen is copied, the others become links to it once it is whole.
-pub(super) struct LinkGroup {
+pub(in crate::cache) struct LinkGroup {
     /// Path of the first below the version's root.
-    pub(super) first: Vec<OsString>,
-    pub(super) whole: bool,
-    pub(super) waiting: Vec<(Arc<Node>, OsString)>,
-}
-
-/// The owner may always enter, list and write: else neither the rename of the tree nor its removal would be allowed.
-pub(super) fn directory_mode(stat: &FileStat) -> u32 {
-    (stat.st_mode & 0o755) | 0o700
+    pub(in crate::cache) first: Vec<OsString>,
+    pub(in crate::cache) whole: bool,
+    pub(in crate::cache) waiting: Vec<(Arc<Node>, OsString)>,
 }

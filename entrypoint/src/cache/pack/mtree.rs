@@ -1,0 +1,214 @@
+//! A manifest as text, in the form of mtree(5), which libarchive and the BSDs' mtree read. Pure.
+//!
+//! One way to write each manifest: [`parse`] accepts only what [`render`] would have written, so two texts never mean the same
+//! and there is no leniency to be used. Names of one file carry the same `inode`: the line, counted from 0, of the first.
+
+use std::fmt::Write as _;
+
+use super::digest::Digest;
+use super::frame::FRAME;
+use super::manifest::{Entry, Manifest, Time, What};
+
+/// The text.
+pub(super) fn render(manifest: &Manifest) -> String {
+    let mut text = format!("#mtree v2.0\n#pack v1 frame={FRAME}\n");
+    let mut shared = vec![false; manifest.entries.len()];
+    for entry in &manifest.entries {
+        if let What::HardLink(first) = entry.what
+            && let Some(shared) = shared.get_mut(first)
+        {
+            *shared = true;
+        }
+    }
+    for (index, entry) in manifest.entries.iter().enumerate() {
+        let first = match entry.what {
+            What::HardLink(first) => first,
+            _ => index,
+        };
+        text.push('.');
+        if !entry.path.is_empty() {
+            text.push('/');
+            escape(&entry.path, &mut text);
+        }
+        let file = manifest.entries.get(first).map(|first| &first.what);
+        // Writing to a String cannot fail.
+        let _ = match (&entry.what, file) {
+            (What::Directory, _) => write!(text, " type=dir"),
+            (What::Link(target), _) => {
+                text.push_str(" type=link link=");
+                escape(target, &mut text);
+                Ok(())
+            }
+            (_, Some(What::File { size, sha256 })) => write!(text, " type=file size={size} sha256digest={sha256}"),
+            _ => Ok(()),
+        };
+        if shared.get(first) == Some(&true) {
+            let _ = write!(text, " inode={first}");
+        }
+        let Time { seconds, nanoseconds } = entry.mtime;
+        let _ = writeln!(text, " mode={:04o} time={seconds}.{nanoseconds:09}", entry.mode);
+    }
+    for frame in &manifest.frames {
+        let _ = writeln!(text, "#frame {frame}");
+    }
+    text
+}
+
+/// The manifest of a text; `None` if it is not one that [`render`] writes.
+pub(super) fn parse(text: &[u8]) -> Option<Manifest> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut manifest = Manifest::default();
+    for line in text.lines().skip(2) {
+        if let Some(frame) = line.strip_prefix("#frame ") {
+            manifest.frames.push(Digest::parse(frame.as_bytes())?);
+        } else {
+            let entry = entry(line, manifest.entries.len())?;
+            manifest.entries.push(entry);
+        }
+    }
+    (render(&manifest) == text).then_some(manifest)
+}
+
+fn entry(line: &str, index: usize) -> Option<Entry> {
+    let mut words = line.split(' ');
+    let path = match words.next()? {
+        "." => Vec::new(),
+        path => unescape(path.strip_prefix("./")?)?,
+    };
+    let (mut kind, mut size, mut sum, mut target, mut inode, mut mode, mut mtime) = (None, None, None, None, index, None, None);
+    for word in words {
+        let (key, value) = word.split_once('=')?;
+        match key {
+            "type" => kind = Some(value),
+            "size" => size = Some(value.parse().ok()?),
+            "sha256digest" => sum = Some(Digest::parse(value.as_bytes())?),
+            "link" => target = Some(unescape(value)?),
+            "inode" => inode = value.parse().ok()?,
+            "mode" => mode = Some(u32::from_str_radix(value, 8).ok()?),
+            "time" => {
+                let (seconds, nanoseconds) = value.split_once('.')?;
+                mtime = Some(Time { seconds: seconds.parse().ok()?, nanoseconds: nanoseconds.parse().ok()? });
+            }
+            _ => return None,
+        }
+    }
+    let what = match kind? {
+        "dir" => What::Directory,
+        "link" => What::Link(target?),
+        "file" if inode < index => What::HardLink(inode),
+        "file" => What::File { size: size?, sha256: sum? },
+        _ => return None,
+    };
+    Some(Entry { path, what, mode: mode?, mtime: mtime? })
+}
+
+/// As vis(3) does with `VIS_OCTAL`: a backslash and three octal digits for what would end a word or a line, or is not ASCII.
+fn escape(bytes: &[u8], into: &mut String) {
+    for byte in bytes {
+        if byte.is_ascii_graphic() && !b"\\#=".contains(byte) {
+            into.push(char::from(*byte));
+        } else {
+            let _ = write!(into, "\\{byte:03o}");
+        }
+    }
+}
+
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'\\' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = std::str::from_utf8(rest.get(..3)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 8).ok()?);
+        rest = &rest[3..];
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::tests::{entry, file, tree};
+    use super::*;
+
+    fn sample() -> Manifest {
+        let mut odd = file("bin/odd \u{e9}\n#=\\ name", 3);
+        odd.path.push(0xff);
+        tree(vec![
+            entry("bin", What::Directory),
+            file("bin/node", 5),
+            odd,
+            entry("lib", What::Link("bin/a b".into())),
+            entry("second", What::HardLink(2)),
+        ])
+    }
+
+    #[test]
+    fn a_manifest_reads_as_mtree() {
+        let sum = |text: &str| Digest::of(text.as_bytes());
+        let odd = Digest::of("bin/odd \u{e9}\n#=\\ name".as_bytes());
+        assert_eq!(
+            render(&sample()),
+            format!(
+                "#mtree v2.0\n\
+                 #pack v1 frame=1048576\n\
+                 . type=dir mode=0755 time=1000000000.000000005\n\
+                 ./bin type=dir mode=0755 time=1000000000.000000005\n\
+                 ./bin/node type=file size=5 sha256digest={} inode=2 mode=0644 time=1000000000.000000005\n\
+                 ./bin/odd\\040\\303\\251\\012\\043\\075\\134\\040name\\377 type=file size=3 sha256digest={odd} mode=0644 time=1000000000.000000005\n\
+                 ./lib type=link link=bin/a\\040b mode=0777 time=1000000000.000000005\n\
+                 ./second type=file size=5 sha256digest={} inode=2 mode=0644 time=1000000000.000000005\n\
+                 #frame {}\n",
+                sum("bin/node"),
+                sum("bin/node"),
+                sum("frame"),
+            )
+        );
+    }
+
+    #[test]
+    fn what_was_rendered_is_read_back_and_nothing_else_is_accepted() {
+        let manifest = sample();
+        let text = render(&manifest);
+        assert_eq!(parse(text.as_bytes()), Some(manifest));
+        for (from, to) in [
+            ("size=5", "size=05"),
+            ("mode=0755", "mode=755"),
+            ("type=dir", "type=fifo"),
+            (" type=dir", "  type=dir"),
+            ("inode=2", "inode=3"),
+            (" inode=2", ""),
+            ("\\040", " "),
+            ("\\012", "\\12"),
+            ("#pack v1", "#pack v2"),
+            ("./lib", "lib"),
+            ("time=1000000000.000000005", "time=1000000000.5"),
+            ("size=5 ", ""),
+            ("size=5", "uid=0 size=5"),
+            ("#frame ", "#frame"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(parse(text.replacen(from, to, 1).as_bytes()), None, "{to}");
+        }
+        assert_eq!(parse(&text.as_bytes()[..text.len() - 1]), None);
+        assert_eq!(parse(b"\xff"), None);
+    }
+
+    /// Every byte of a manifest's text changed, one after the other: it is refused or another manifest, never a panic and never
+    /// the same.
+    #[test]
+    fn no_changed_byte_goes_unnoticed() {
+        let text = render(&sample()).into_bytes();
+        let original = parse(&text);
+        for index in 0..text.len() {
+            for flip in [1, 0x20, 0x80] {
+                let mut changed = text.clone();
+                changed[index] ^= flip;
+                assert!(parse(&changed) != original, "byte {index}");
+            }
+        }
+    }
+}

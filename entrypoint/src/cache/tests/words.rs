@@ -1,0 +1,76 @@
+//! The command as users call it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::super::{HELP, command};
+use super::races::build;
+use super::*;
+
+fn run(args: &[&OsStr]) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = command(args.iter().map(Into::into), &Stop::default(), &mut out, &mut err);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status, text(out), text(err))
+}
+
+fn words(direction: &str, from: &Path, to: &Path, more: &[&str]) -> (u8, String, String) {
+    let mut args = vec![OsStr::new(direction), OsStr::new("--from"), from.as_os_str(), OsStr::new("--to"), to.as_os_str()];
+    args.extend(more.iter().map(OsStr::new));
+    run(&args)
+}
+
+#[test]
+fn the_command_tells_what_it_did_in_the_form_that_was_asked_for() {
+    let sides = Sides::new();
+    build(&sides.remote(), UNIT, 1);
+    let (status, out, err) = words("restore", &sides.remote(), &sides.local(), &[]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.starts_with("restored 1 version (12 files, 768 B) in "), "{out}");
+    assert_eq!(out.lines().count(), 1);
+
+    symlink("/", sides.local().join(UNIT).join("out")).unwrap();
+    fs::rename(sides.remote().join("node"), sides.temp.path().join("away")).unwrap();
+    let more = ["--report", "json", "--jobs", "3"];
+    let (status, out, _) = words("save", &sides.local(), &sides.remote(), &more);
+    assert_eq!((status, out.lines().count()), (1, 1));
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["cache"], "save");
+    assert_eq!(told["versions"], 0);
+    assert_eq!(told["failed"][0]["version"], UNIT);
+}
+
+#[test]
+fn the_command_refuses_what_it_does_not_understand_and_says_where_help_is() {
+    let cases: [&[&str]; 2] = [&[], &["sync", "--from", "/a", "--to", "/b"]];
+    for words in cases {
+        let args: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+        let (status, out, err) = run(&args);
+        assert_eq!((status, out.as_str()), (64, ""), "{words:?}");
+        assert!(err.contains("hint: `runner-entrypoint cache --help`"), "{words:?}: {err}");
+    }
+    let (status, out, _) = run(&[OsStr::new("--help")]);
+    assert_eq!((status, out.as_str()), (0, HELP));
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named_with_the_setting_to_look_at() {
+    let sides = Sides::new();
+    let missing = sides.temp.path().join("missing");
+    let (status, out, err) = words("restore", &missing, &sides.local(), &[]);
+    assert_eq!((status, out.as_str()), (69, ""));
+    assert!(err.contains("remote tool cache directory") && err.contains("TOOL_CACHE_REMOTE"), "{err}");
+    assert!(!missing.exists());
+
+    let file = sides.temp.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (status, _, err) = words("restore", &sides.remote(), &file, &[]);
+    assert_eq!(status, 69);
+    assert!(err.contains("RUNNER_TOOL_CACHE"), "{err}");
+    // A local cache that does not exist yet is made.
+    let fresh = sides.temp.path().join("fresh/cache");
+    assert_eq!(words("restore", &sides.remote(), &fresh, &[]).0, 0);
+    assert!(fresh.is_dir());
+}
