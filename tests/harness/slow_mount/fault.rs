@@ -104,7 +104,8 @@ mod tests {
         let parsed = ["read:EIO:2", "write:ENOSPC:1+"].map(|text| Fault::parse(text).unwrap());
         assert_eq!(parsed.map(|fault| fault.to_string()), ["read:EIO:2", "write:ENOSPC:1+"]);
         let faults = Faults::new(parsed.into(), Some(6));
-        let judged = [Operation::Read, Operation::Read, Operation::Read, Operation::Write, Operation::Write, Operation::Open, Operation::Read];
+        let judged =
+            [Operation::Read, Operation::Read, Operation::Read, Operation::Write, Operation::Write, Operation::Open, Operation::Read];
         use Verdict::{Fail, Hang, Serve};
         let expected = [Serve, Fail(Errno::EIO), Serve, Fail(Errno::ENOSPC), Fail(Errno::ENOSPC), Serve, Hang];
         assert_eq!(judged.map(|operation| faults.judge(operation)), expected);

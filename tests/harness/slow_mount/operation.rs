@@ -97,10 +97,7 @@ impl Operation {
 
     /// Whether the server has something to make stable before it answers.
     pub(super) const fn changes(self) -> bool {
-        matches!(
-            self,
-            Self::Setattr | Self::Create | Self::Mkdir | Self::Symlink | Self::Link | Self::Rename | Self::Remove | Self::Write
-        )
+        matches!(self, Self::Setattr | Self::Create | Self::Mkdir | Self::Symlink | Self::Link | Self::Rename | Self::Remove | Self::Write)
     }
 }
 

@@ -77,7 +77,8 @@ impl Order {
                 option => return Err(format!("--{option} {value}: not understood")),
             }
         }
-        let [directory, mount_point] = <[PathBuf; 2]>::try_from(paths).map_err(|_| "a directory and a mount point are wanted".to_owned())?;
+        let [directory, mount_point] =
+            <[PathBuf; 2]>::try_from(paths).map_err(|_| "a directory and a mount point are wanted".to_owned())?;
         Ok(Some(Self { profile, faults, hang_after, directory, mount_point }))
     }
 }

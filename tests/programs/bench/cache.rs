@@ -12,19 +12,19 @@ mod measure;
 mod options;
 mod results;
 
-use std::{fs, process::Command};
+use std::fs;
 
 use runner_tests::need::{Need, lacks};
 
-pub(crate) use self::{
-    measure::{WORD as MEASURED, child as measured},
-    options::{HELP, Options},
-};
 use self::{
     case::Case,
     contender::Contender,
     ground::{Ground, Size},
     results::{Results, Row},
+};
+pub(crate) use self::{
+    measure::{WORD as MEASURED, child as measured},
+    options::{HELP, Options},
 };
 use crate::Programs;
 
@@ -35,10 +35,8 @@ pub(crate) fn bench(programs: &Programs, options: &Options) -> Result<(), String
     if !missing.is_empty() {
         return Err(format!("cache: left out, {}", missing.join("; ")));
     }
-    let help = Command::new(&programs.entrypoint).args(["cache", "--help"]).output().map_err(|error| error.to_string())?;
-    let layouts = String::from_utf8_lossy(&help.stdout).contains("--layout");
-    let contenders = contenders(options, layouts);
-    let ground = Ground::make(options, &programs.entrypoint, layouts);
+    let contenders = contenders(options);
+    let ground = Ground::make(options, &programs.entrypoint);
     introduce(programs, options, &ground);
     if options.real.is_none() {
         latency::validate(options.profile, ground.shared())?;
@@ -74,16 +72,12 @@ fn turns(results: &mut Results, ground: &Ground, case: Case, size: Size, contend
     results.rows.extend(rows);
 }
 
-fn contenders(options: &Options, layouts: bool) -> Vec<Contender> {
+fn contenders(options: &Options) -> Vec<Contender> {
     let wanted = |contender: &Contender| {
         let named = options.contenders.as_ref().is_none_or(|names| names.iter().any(|name| name == contender.word()));
         named || *contender == Contender::Rsync
     };
     let there = |contender: &Contender| match contender.lacks() {
-        _ if *contender == Contender::OurPack && !layouts => {
-            println!("{}: left out, this program knows no packs", contender.name());
-            false
-        }
         Some(program) => {
             println!("{}: left out, {program} is not installed", contender.name());
             false

@@ -130,8 +130,6 @@ done | xargs -0 -r -P 2 -n 2 sh -c 'tar --format=posix -cf - "$0" | zstd -3 -T1 
 #[derive(Debug)]
 pub(super) struct Commands {
     pub(super) entrypoint: PathBuf,
-    /// Whether `cache save` knows `--layout`.
-    pub(super) layouts: bool,
     /// For fpsync's own files.
     pub(super) folder: PathBuf,
     pub(super) files: u32,
@@ -165,7 +163,7 @@ impl Commands {
                 command = Command::new(&self.entrypoint);
                 command.args(["cache", if direction == Direction::Restore { "restore" } else { "save" }]);
                 command.arg("--from").arg(from).arg("--to").arg(to);
-                if direction == Direction::Save && self.layouts {
+                if direction == Direction::Save {
                     command.args(["--layout", if contender == Contender::OurTree { "tree" } else { "pack" }]);
                 }
             }

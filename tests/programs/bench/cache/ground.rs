@@ -54,23 +54,18 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn make(options: &Options, entrypoint: &Path, layouts: bool) -> Self {
+    pub(super) fn make(options: &Options, entrypoint: &Path) -> Self {
         let scratch = Scratch::new();
-        let local = tempfile::tempdir_in(&options.local).expect("a folder on the local disk");
+        let local = folder_in(&options.local);
         // Memory behind the mount: the far server's own disk is in its latencies.
         let memory = PathBuf::from("/dev/shm");
         let behind = options.real.clone().unwrap_or(if memory.is_dir() { memory } else { std::env::temp_dir() });
-        let shared = tempfile::tempdir_in(behind).expect("a folder for the shared side");
+        let shared = folder_in(&behind);
         let fleet = FleetCache::of_files(options.files);
         let [full, new] = ["full", "new"].map(|name| local.path().join(name));
         fleet.fill(&full);
         fleet.add(&new, NEW);
-        let commands = Commands {
-            entrypoint: entrypoint.to_owned(),
-            layouts,
-            folder: local.path().join("fpsync"),
-            files: options.files,
-        };
+        let commands = Commands { entrypoint: entrypoint.to_owned(), folder: local.path().join("fpsync"), files: options.files };
         fs::create_dir(&commands.folder).expect("a folder");
         let (all, new) = (size(&full), size(&new));
         let bases = RefCell::new(BTreeMap::new());
@@ -197,6 +192,20 @@ impl Ground {
             assert!(found.is_empty(), "{}, {}: {version:?} differs:\n{first}", contender.name(), case.title());
         }
     }
+}
+
+/// A folder of this run. What runs that were killed left in the same place goes first.
+fn folder_in(parent: &Path) -> TempDir {
+    const PREFIX: &str = "runner-bench-";
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next().map(str::to_owned));
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).expect("a folder")
 }
 
 /// All paths below a folder.

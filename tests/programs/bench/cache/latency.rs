@@ -36,7 +36,11 @@ const TRIALS: [Trial; 6] = [
         model: (1, 2),
         act: |path| File::create(path.with_extension("new")).and_then(|mut file| file.write_all(&PIECE)).expect("write a file"),
     },
-    Trial { name: "rename", model: (0, 1), act: |path| fs::rename(path.with_extension("new"), path.with_extension("moved")).expect("rename") },
+    Trial {
+        name: "rename",
+        model: (0, 1),
+        act: |path| fs::rename(path.with_extension("new"), path.with_extension("moved")).expect("rename"),
+    },
     Trial { name: "remove", model: (0, 1), act: |path| fs::remove_file(path.with_extension("moved")).expect("remove") },
 ];
 
@@ -46,8 +50,7 @@ const TRIALS: [Trial; 6] = [
 /// A sentence when one answer takes half as long again as the model says, or less than it says.
 pub(super) fn validate(profile: Profile, shared: &Path) -> Result<(), String> {
     let wide = profile.slots.min(64);
-    let paths: Vec<Vec<PathBuf>> =
-        (0..wide).map(|thread| (0..FILES).map(|file| format!("{thread}/{file}").into()).collect()).collect();
+    let paths: Vec<Vec<PathBuf>> = (0..wide).map(|thread| (0..FILES).map(|file| format!("{thread}/{file}").into()).collect()).collect();
     // A folder for each mount: what one changes, the other need not know.
     let folders = ["latency-one", "latency-many"].map(|name| shared.join(name));
     for path in folders.iter().flat_map(|folder| paths.iter().flatten().map(|path| folder.join(path))) {

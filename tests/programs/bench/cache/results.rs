@@ -83,26 +83,27 @@ impl Results {
         for contender in [Contender::OurTree, Contender::OurPack] {
             let Some((row, profile)) = self.row(case, contender).zip(profile) else { continue };
             let Some(counts) = row.counts() else { continue };
+            let mut asked: Vec<_> = counts.by_name();
+            asked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            let asked: Vec<String> = asked.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            println!("{}: asked {}", contender.name(), asked.join(", "));
             let local = match case {
                 Case::Restore => self.row(Case::LocalRestore, contender),
                 Case::Save => self.row(Case::LocalSave, contender),
                 _ => None,
             };
             let floor = Floor::of(counts, profile, local.map(Row::seconds));
-            let mut asked: Vec<_> = counts.by_name();
-            asked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            let asked: Vec<String> = asked.iter().map(|(name, count)| format!("{name} {count}")).collect();
-            println!("{}: asked {}", contender.name(), asked.join(", "));
+            let whole = local.map_or(String::new(), |local| {
+                let distance = times(row.seconds() / floor.seconds());
+                format!(", the same without distance {} s: measured {distance} of the highest", seconds(local.seconds()))
+            });
             println!(
-                "{}: floor {} s (latencies {} s over {} slots: {} s, line: {} s, the same without distance: {}), measured {} of it",
+                "{}: floor: latencies {} s over {} slots {} s, line {} s{whole}",
                 contender.name(),
-                seconds(floor.seconds()),
                 seconds(counts.latency().as_secs_f64()),
                 profile.slots,
                 seconds(floor.latency),
                 seconds(floor.line),
-                floor.local.map_or("not measured".to_owned(), |local| format!("{} s", seconds(local))),
-                times(row.seconds() / floor.seconds())
             );
         }
     }
