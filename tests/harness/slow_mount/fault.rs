@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use super::operation::Operation;
 
 /// An operation that fails: `OP:ERRNO:N` the N-th only, `OP:ERRNO:N+` that and all after it.
+///
+/// The kernel asks once more by itself for a stale name, and for what a read-ahead did not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     /// Which operation. Data is taken over at once, as a client's page cache does: a failing write is heard of at close.
