@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use zeekstd::{BytesWrapper, SeekTable};
 use zstd::bulk::Decompressor;
 
 use super::digest::Digest;
 use super::frame::{Frame, frames};
 use super::manifest::Manifest;
-use super::mtree;
+use super::{mtree, seek};
 use crate::cache::refusal::{Limits, Refusal};
 
 /// What a skippable frame begins with (RFC 8878, 3.1.2): one of sixteen numbers that are free for any use.
@@ -20,10 +19,6 @@ pub(super) const SKIPPABLE: u32 = 8;
 const TAIL: u64 = 256 << 10;
 /// Bounds of what an end may be, in bytes, packed and unpacked: two million entries of the usual length.
 const LONGEST: (u64, u64) = (128 << 20, 512 << 20);
-/// Bytes of a seek table beside its entries: skippable header and footer.
-const TABLE: u64 = 17;
-const TABLE_ENTRY: u64 = 8;
-
 /// An open pack.
 #[derive(Debug)]
 pub(in crate::cache) struct Pack {
@@ -57,35 +52,31 @@ impl Pack {
         let io = || Refusal::io("read", b"the pack");
         let size = file.metadata().map_err(io())?.len();
         let mut tail = end_of(&file, size, TAIL)?;
-        // The last nine bytes are the seek table's footer, which begins with the number of its entries.
-        let count = tail.len().checked_sub(9).and_then(|at| tail[at..at + 4].try_into().ok()).map(u32::from_le_bytes);
-        let count = u64::from(count.ok_or_else(|| forged("too short"))?);
-        let table_size = TABLE + count * TABLE_ENTRY;
-        if table_size > size.min(LONGEST.0) {
-            return Err(forged("no seek table at its end"));
-        }
+        let no_table = || forged("no seek table at its end");
+        let table_size = seek::size(&tail).filter(|length| *length <= size.min(LONGEST.0)).ok_or_else(no_table)?;
         if table_size > tail.len() as u64 {
             tail = end_of(&file, size, table_size)?;
         }
-        let table = SeekTable::from_seekable(&mut BytesWrapper::new(&tail)).map_err(|_| forged("no seek table at its end"))?;
-        let Some(last) = table.num_frames().checked_sub(1).filter(|_| table.size_comp() + table_size == size) else {
+        let mut table = seek::parse(last_of(&tail, table_size)).ok_or_else(no_table)?;
+        let last = table.pop().filter(|last| last.plain == 0 && last.packed >= SKIPPABLE && u64::from(last.packed) <= LONGEST.0);
+        let packed = u64::from(last.ok_or_else(|| forged("no manifest before its seek table"))?.packed);
+        let mut offsets = vec![0];
+        for frame in &table {
+            let end = offsets.last().copied().unwrap_or(0);
+            offsets.push(end + u64::from(frame.packed));
+        }
+        if offsets.last().is_none_or(|end| end + packed + table_size != size) {
             return Err(forged("its seek table is of another file"));
-        };
-        let lengths = |index| (table.frame_size_comp(index).unwrap_or(0), table.frame_size_decomp(index).unwrap_or(0));
-        let (packed, plain) = lengths(last);
-        if packed < u64::from(SKIPPABLE) || packed > LONGEST.0 || plain != 0 {
-            return Err(forged("no manifest before its seek table"));
         }
         if packed + table_size > tail.len() as u64 {
             tail = end_of(&file, size, packed + table_size)?;
         }
-        let manifest = manifest(&tail, packed, table_size, name)?;
+        let manifest = manifest(last_of(&tail, packed + table_size), packed, name)?;
         manifest.check(limits)?;
         let frames = frames(&manifest);
-        let offsets: Vec<u64> = (0..=last).map(|index| table.frame_start_comp(index).unwrap_or(0)).collect();
         let agreed = frames.len() == manifest.frames.len()
-            && offsets.len() == frames.len() + 1
-            && (0_u32..).zip(&frames).all(|(index, frame)| lengths(index).1 == u64::from(frame.size));
+            && frames.len() == table.len()
+            && table.iter().zip(&frames).all(|(lengths, frame)| lengths.plain == frame.size);
         agreed.then_some(Self { file, manifest, frames, offsets }).ok_or_else(|| forged("its frames are not those of its manifest"))
     }
 
@@ -113,11 +104,11 @@ impl Pack {
     }
 }
 
-fn manifest(tail: &[u8], packed: u64, table_size: u64, name: Digest) -> Result<Manifest, Refusal> {
+/// The manifest of a pack's end, which begins with it.
+fn manifest(end: &[u8], packed: u64, name: Digest) -> Result<Manifest, Refusal> {
     let missing = || forged("no manifest before its seek table");
     let length = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let begin = tail.len().checked_sub(length(packed + table_size)).ok_or_else(missing)?;
-    let frame = &tail[begin..begin + length(packed)];
+    let frame = end.get(..length(packed)).ok_or_else(missing)?;
     if !frame.starts_with(&MAGIC) || frame[4..8] != (frame.len() - 8).to_le_bytes()[..4] {
         return Err(missing());
     }
@@ -128,6 +119,11 @@ fn manifest(tail: &[u8], packed: u64, table_size: u64, name: Digest) -> Result<M
         return Err(forged("its manifest has another digest"));
     }
     mtree::parse(&text).ok_or_else(|| forged("its manifest is none that is ever written"))
+}
+
+fn last_of(tail: &[u8], length: u64) -> &[u8] {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    tail.get(tail.len().saturating_sub(length)..).unwrap_or_default()
 }
 
 fn end_of(file: &File, size: u64, wanted: u64) -> Result<Vec<u8>, Refusal> {
