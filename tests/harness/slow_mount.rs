@@ -22,6 +22,7 @@ mod line;
 mod operation;
 mod profile;
 mod serve;
+mod slow_tree;
 mod tree;
 
 use std::{

@@ -4,13 +4,12 @@
 //! attributes of a directory that was just changed came with the change.
 
 use std::{
-    collections::HashSet,
     ffi::OsStr,
-    fs::{File, Permissions},
-    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
+    fs::File,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::PoisonError,
+    time::{Duration, SystemTime},
 };
 
 use fuser::{
@@ -22,194 +21,19 @@ use nix::{
     errno::Errno,
     fcntl::{AtFlags, OFlag, RenameFlags as How, openat, readlinkat, renameat2},
     sys::{
-        stat::{Mode, UtimensatFlags, fstatat, mkdirat, utimensat},
+        stat::{Mode, fstatat, mkdirat},
         statvfs::statvfs,
-        time::TimeSpec,
     },
-    unistd::{Gid, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, unlinkat},
+    unistd::{UnlinkatFlags, linkat, symlinkat},
 };
 
 use super::{
-    fault::{Faults, Verdict},
-    handles::Handles,
-    line::{Line, Trip},
+    line::Trip,
     operation::Operation,
-    profile::{Listing, Profile},
-    tree::{Tree, absent},
+    profile::Listing,
+    slow_tree::{SlowTree, Wanted, code, empty, errno},
+    tree::absent,
 };
-
-/// What an NFS client sends in one piece (`wsize`).
-const PIECE: u64 = 1 << 20;
-
-pub(super) struct SlowTree {
-    pub(super) profile: Profile,
-    pub(super) faults: Faults,
-    pub(super) line: Arc<Line>,
-    pub(super) tree: Tree,
-    pub(super) handles: Handles,
-    /// Directories whose new attributes came with an answer.
-    pub(super) touched: Mutex<HashSet<u64>>,
-}
-
-fn code(errno: Errno) -> fuser::Errno {
-    fuser::Errno::from_i32(errno as i32)
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32))
-}
-
-impl SlowTree {
-    const fn ttl(&self) -> Duration {
-        Duration::from_millis(self.profile.ttl_ms)
-    }
-
-    fn trip(&self, operation: Operation) -> Trip {
-        Trip { operation, latency: self.profile.latency(operation), read: 0, written: 0 }
-    }
-
-    /// Does what was asked, unless a fault comes between, and answers when the server would have. The work says what it was in
-    /// the end, which may be another operation than it seemed.
-    fn serve<T: Send + 'static>(
-        &self,
-        operation: Operation,
-        work: impl FnOnce() -> (Trip, Result<T, Errno>),
-        reply: impl FnOnce(Result<T, fuser::Errno>) + Send + 'static,
-    ) {
-        let arrived = Instant::now();
-        let (trip, outcome) = match self.faults.judge(operation) {
-            Verdict::Serve => work(),
-            Verdict::Fail(errno) => (self.trip(operation), Err(errno)),
-            Verdict::Hang => return self.line.never(Box::new(move || reply(Err(fuser::Errno::EIO)))),
-        };
-        let outcome = outcome.map_err(code);
-        self.line.answer(self.line.send(trip, arrived), Box::new(move || reply(outcome)));
-    }
-
-    /// Something that is what it seems.
-    fn plain<T: Send + 'static>(
-        &self,
-        operation: Operation,
-        work: impl FnOnce() -> Result<T, Errno>,
-        reply: impl FnOnce(Result<T, fuser::Errno>) + Send + 'static,
-    ) {
-        self.serve(operation, || (self.trip(operation), work()), reply);
-    }
-
-    /// A new name in a directory.
-    fn name(&self, operation: Operation, parent: INodeNo, name: &OsStr, make: impl FnOnce() -> Result<(), Errno>, reply: ReplyEntry) {
-        let ttl = self.ttl();
-        let trip = Trip { latency: self.profile.after_lookup(), ..self.trip(operation) };
-        let work = || {
-            let made = make().and_then(|()| self.tree.find(parent, name));
-            self.touch(parent);
-            (trip, made)
-        };
-        self.serve(operation, work, move |made| match made {
-            Ok(found) => reply.entry(&ttl, &found, Generation(0)),
-            Err(errno) => reply.error(errno),
-        });
-    }
-
-    fn touch(&self, directory: INodeNo) {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.0);
-    }
-
-    fn own(&self, request: &Request, parent: INodeNo, name: &OsStr) -> Result<(), Errno> {
-        if request.uid() == 0 && request.gid() == 0 {
-            return Ok(());
-        }
-        let owner = (Some(Uid::from_raw(request.uid())), Some(Gid::from_raw(request.gid())));
-        fchownat(&*self.tree.directory(parent)?, name, owner.0, owner.1, AtFlags::AT_SYMLINK_NOFOLLOW)
-    }
-
-    fn change(&self, inode: INodeNo, wanted: &Wanted) -> Result<FileAttr, Errno> {
-        let place = self.tree.place(inode)?;
-        if let Some(mode) = wanted.mode {
-            std::fs::set_permissions(place.path(), Permissions::from_mode(mode & 0o7777)).map_err(|error| errno(&error))?;
-        }
-        if wanted.uid.is_some() || wanted.gid.is_some() {
-            let flags = AtFlags::AT_SYMLINK_NOFOLLOW | if place.is_held() { AtFlags::AT_EMPTY_PATH } else { AtFlags::empty() };
-            fchownat(&*place.base, place.name.as_os_str(), wanted.uid.map(Uid::from_raw), wanted.gid.map(Gid::from_raw), flags)?;
-        }
-        if let Some(size) = wanted.size {
-            let file = File::options().write(true).open(place.path());
-            file.and_then(|file| file.set_len(size)).map_err(|error| errno(&error))?;
-        }
-        if wanted.atime.is_some() || wanted.mtime.is_some() {
-            let (atime, mtime) = (timespec(wanted.atime), timespec(wanted.mtime));
-            if place.is_held() {
-                // The path is a link of /proc that has to be followed.
-                utimensat(nix::fcntl::AT_FDCWD, &place.path(), &atime, &mtime, UtimensatFlags::FollowSymlink)?;
-            } else {
-                utimensat(&*place.base, place.name.as_os_str(), &atime, &mtime, UtimensatFlags::NoFollowSymlink)?;
-            }
-        }
-        self.tree.attributes(inode)
-    }
-
-    fn remove(&self, parent: INodeNo, name: &OsStr, flags: UnlinkatFlags, reply: ReplyEmpty) {
-        let work = || {
-            let done = self.tree.directory(parent).and_then(|base| unlinkat(&*base, name, flags));
-            self.touch(parent);
-            done
-        };
-        self.plain(Operation::Remove, work, move |done| empty(done, reply));
-    }
-
-    /// Sends out what was written; then, and only then, the file is closed.
-    fn settle(&self, handle: FileHandle, reply: ReplyEmpty) {
-        let arrived = Instant::now();
-        let mut left = self.handles.clean(handle);
-        let mut stable = arrived;
-        let mut failed = None;
-        while left > 0 {
-            let piece = left.min(PIECE);
-            left -= piece;
-            match self.faults.judge(Operation::Write) {
-                Verdict::Serve => {}
-                Verdict::Fail(errno) => failed = Some(errno),
-                Verdict::Hang => return self.line.never(Box::new(move || reply.ok())),
-            }
-            stable = stable.max(self.line.send(Trip { written: piece, ..self.trip(Operation::Write) }, arrived));
-        }
-        match self.faults.judge(Operation::Close) {
-            Verdict::Serve => {}
-            Verdict::Fail(errno) => failed = failed.or(Some(errno)),
-            Verdict::Hang => return self.line.never(Box::new(move || reply.ok())),
-        }
-        // It waits for the data, so it takes its slot for nothing: who counts slots finds a little less traffic than there is.
-        let close = self.trip(Operation::Close);
-        self.line.send(close, arrived);
-        let outcome = failed.map_or(Ok(()), |errno| Err(code(errno)));
-        self.line.answer(stable + close.latency, Box::new(move || empty(outcome, reply)));
-    }
-}
-
-fn empty(done: Result<(), fuser::Errno>, reply: ReplyEmpty) {
-    match done {
-        Ok(()) => reply.ok(),
-        Err(errno) => reply.error(errno),
-    }
-}
-
-/// New attributes, each if at all.
-struct Wanted {
-    mode: Option<u32>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    size: Option<u64>,
-    atime: Option<TimeOrNow>,
-    mtime: Option<TimeOrNow>,
-}
-
-fn timespec(time: Option<TimeOrNow>) -> TimeSpec {
-    match time {
-        None => TimeSpec::UTIME_OMIT,
-        Some(TimeOrNow::Now) => TimeSpec::UTIME_NOW,
-        Some(TimeOrNow::SpecificTime(time)) => TimeSpec::from_duration(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
-    }
-}
 
 fn at(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)

@@ -16,10 +16,10 @@ use nix::{
 
 use super::{
     fault::{Fault, Faults},
-    filesystem::SlowTree,
     handles::Handles,
     line::Line,
     profile::Profile,
+    slow_tree::SlowTree,
     tree::Tree,
 };
 

@@ -64,9 +64,8 @@ mod tests {
         let frames = [Lengths { packed: 1, plain: 0x0102_0304 }, Lengths { packed: 5, plain: 0 }];
         let mut bytes = Vec::new();
         append(&frames, &mut bytes).unwrap();
-        let expected = [
-            0x5e, 0x2a, 0x4d, 0x18, 25, 0, 0, 0, 1, 0, 0, 0, 4, 3, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0xb1, 0xea, 0x92, 0x8f,
-        ];
+        let expected =
+            [0x5e, 0x2a, 0x4d, 0x18, 25, 0, 0, 0, 1, 0, 0, 0, 4, 3, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0xb1, 0xea, 0x92, 0x8f];
         assert_eq!(bytes, expected);
         assert_eq!(parse(&bytes), Some(frames.to_vec()));
         assert_eq!(size(&[&[9; 100][..], &bytes].concat()), Some(33));
