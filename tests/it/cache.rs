@@ -1,7 +1,12 @@
 //! The tool cache as users meet it: the real program between two directories, and inside whole lives.
 
 mod faults;
+mod forged;
+mod full;
+mod hostile;
 mod lives;
+mod many;
+mod tools;
 
 use std::{
     collections::BTreeMap,
@@ -9,10 +14,6 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::{
-        Barrier,
-        atomic::{AtomicUsize, Ordering},
-    },
 };
 
 use runner_tests::{
@@ -46,7 +47,7 @@ fn picture(root: &Path) -> Picture {
     all
 }
 
-/// The complete versions of a cache, as any reader finds them, with their trees.
+/// The complete versions of a cache of trees, as any reader finds them.
 fn versions(root: &Path) -> BTreeMap<String, Picture> {
     let markers = walkdir::WalkDir::new(root).min_depth(3).max_depth(3).into_iter();
     let markers = markers.filter_entry(|entry| entry.file_name() != ".stage").map(Result::unwrap);
@@ -60,6 +61,34 @@ fn versions(root: &Path) -> BTreeMap<String, Picture> {
         .collect()
 }
 
+/// What a save makes of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Tree,
+    Pack,
+}
+
+impl Layout {
+    const BOTH: [Self; 2] = [Self::Tree, Self::Pack];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Pack => "pack",
+        }
+    }
+
+    /// What who restores from `remote` now gets, in a new directory: trees are looked at where they are, too.
+    fn published(self, remote: &Path) -> BTreeMap<String, Picture> {
+        let temp = tempfile::tempdir().unwrap();
+        let there = temp.path().join("there");
+        restore(remote, &there);
+        let found = versions(&there);
+        assert!(self == Self::Pack || versions(remote) == found, "a reader of trees and a restore found different versions");
+        found
+    }
+}
+
 fn command(verb: &str, from: &Path, to: &Path) -> Command {
     let mut command = Command::new(Program::Entrypoint.path());
     command.args(["cache", verb, "--report", "json", "--from"]).arg(from).arg("--to").arg(to).env_clear();
@@ -70,99 +99,71 @@ fn report(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-fn run(verb: &str, from: &Path, to: &Path) -> serde_json::Value {
-    let output = command(verb, from, to).output().unwrap();
+/// The report of a run that must copy all.
+fn run(command: &mut Command) -> serde_json::Value {
+    let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     report(&output)
 }
 
-#[test]
-fn a_realistic_cache_survives_the_way_there_and_back() {
-    let temp = tempfile::tempdir().unwrap();
-    let local = ToolCache::at(&temp.path().join("local")).with(Tool::Node, "20.1.0").with(Tool::Python, "3.12.4").with(Tool::Go, "1.22.0");
-    local.incomplete(Tool::Go, "1.23.0");
-    let (remote, second) = (temp.path().join("remote"), temp.path().join("second"));
-    fs::create_dir(&remote).unwrap();
-    let wanted = versions(local.path());
-    assert_eq!(wanted.len(), 3);
-
-    let saved = run("save", local.path(), &remote);
-    assert_eq!((&saved["versions"], &saved["failed"]), (&3.into(), &serde_json::json!([])), "{saved}");
-    assert!(versions(&remote) == wanted);
-    assert!(!remote.join("go/1.23.0").exists(), "an interrupted install was published");
-
-    let restored = run("restore", &remote, &second);
-    assert_eq!((&restored["versions"], &restored["bytes"]), (&3.into(), &saved["bytes"]), "{restored}");
-    assert!(versions(&second) == wanted);
-
-    for (verb, from, to) in [("save", local.path(), &remote), ("restore", &remote, &second)] {
-        let before = picture(to);
-        let again = run(verb, from, to);
-        assert_eq!((&again["versions"], &again["files"], &again["already"]), (&0.into(), &0.into(), &3.into()), "{again}");
-        assert!(picture(to) == before, "a {verb} of nothing touched {}", to.display());
-    }
+fn save(layout: Layout, from: &Path, to: &Path) -> serde_json::Value {
+    run(command("save", from, to).args(["--layout", layout.name()]))
 }
 
-const ROUNDS: u64 = 6;
+fn restore(from: &Path, to: &Path) -> serde_json::Value {
+    run(&mut command("restore", from, to))
+}
+
+/// The error that a report has for a version.
+fn error_of(report: &serde_json::Value, version: &str) -> String {
+    let failed = report["failed"].as_array().unwrap();
+    let failure = failed.iter().find(|failure| failure["version"] == version).unwrap_or_else(|| panic!("{version} did not fail: {report}"));
+    failure["error"].as_str().unwrap().to_owned()
+}
+
+/// Bytes that do not compress, others for each seed: a large file of them has several frames in a pack.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed + 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
+}
+
+#[expect(clippy::print_stderr, reason = "how much was tried belongs to the result")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
 
 #[test]
-fn savers_and_restorers_at_once_never_show_a_mixture() {
-    let mut seen = 0;
-    for round in 0..ROUNDS {
+fn a_realistic_cache_survives_the_way_there_and_back() {
+    for layout in Layout::BOTH {
         let temp = tempfile::tempdir().unwrap();
-        let remote = temp.path().join("remote");
+        let local =
+            ToolCache::at(&temp.path().join("local")).with(Tool::Node, "20.1.0").with(Tool::Python, "3.12.4").with(Tool::Go, "1.22.0");
+        local.incomplete(Tool::Go, "1.23.0");
+        let (remote, second) = (temp.path().join("remote"), temp.path().join("second"));
         fs::create_dir(&remote).unwrap();
-        let savers: Vec<ToolCache> = (1..=3)
-            .map(|saver| {
-                let cache = ToolCache::at(&temp.path().join(format!("saver-{saver}"))).seed(100 * round + saver);
-                cache.with(Tool::Node, "20.1.0").with(Tool::Node, "22.0.0")
-            })
-            .collect();
-        let originals: Vec<_> = savers.iter().map(|saver| versions(saver.path())).collect();
-        assert!(originals[0] != originals[1] && originals[1] != originals[2]);
-        let whole = |found: &BTreeMap<String, Picture>| {
-            found.iter().filter(|(name, tree)| originals.iter().any(|original| original.get(*name) == Some(tree))).count()
-        };
+        let wanted = versions(local.path());
+        assert_eq!(wanted.len(), 3);
 
-        let start = Barrier::new(6);
-        let saving = AtomicUsize::new(savers.len());
-        std::thread::scope(|scope| {
-            for saver in &savers {
-                scope.spawn(|| {
-                    start.wait();
-                    run("save", saver.path(), &remote);
-                    saving.fetch_sub(1, Ordering::SeqCst);
-                });
-            }
-            let restorers: Vec<_> = (0..3)
-                .map(|restorer| {
-                    let (start, saving, remote, temp) = (&start, &saving, &remote, temp.path());
-                    scope.spawn(move || {
-                        start.wait();
-                        let mut places = Vec::new();
-                        // Until a whole turn lies after the last save: a fixed number of turns was over before the first save on a busy machine,
-                        // and the test failed for having seen nothing.
-                        loop {
-                            let last = saving.load(Ordering::SeqCst) == 0;
-                            let to = temp.join(format!("restored-{restorer}-{}", places.len()));
-                            run("restore", remote, &to);
-                            places.push(to);
-                            if last {
-                                return places;
-                            }
-                        }
-                    })
-                })
-                .collect();
-            for to in restorers.into_iter().flat_map(|restorer| restorer.join().unwrap()) {
-                let found = versions(&to);
-                assert_eq!(whole(&found), found.len(), "round {round}: a torn version in {}", to.display());
-                seen += found.len();
-            }
-        });
-        let published = versions(&remote);
-        assert_eq!((published.len(), whole(&published)), (2, 2), "round {round}");
-        assert!(!remote.join(".stage").exists(), "round {round}");
+        let saved = save(layout, local.path(), &remote);
+        assert_eq!((&saved["versions"], &saved["failed"]), (&3.into(), &serde_json::json!([])), "{saved}");
+        assert!(layout.published(&remote) == wanted);
+        assert!(!remote.join("go/1.23.0").exists(), "an interrupted install was published");
+
+        let restored = restore(&remote, &second);
+        assert_eq!((&restored["versions"], &restored["bytes"]), (&3.into(), &saved["bytes"]), "{restored}");
+        assert!(versions(&second) == wanted);
+
+        for (verb, from, to) in [("save", local.path(), &remote), ("restore", &remote, &second)] {
+            let before = picture(to);
+            let again = run(&mut command(verb, from, to));
+            assert_eq!((&again["versions"], &again["files"], &again["already"]), (&0.into(), &0.into(), &3.into()), "{again}");
+            assert!(picture(to) == before, "a {verb} of nothing touched {}", to.display());
+        }
     }
-    assert!(seen >= 3 * 2 * usize::try_from(ROUNDS).unwrap(), "a turn after the last save did not find all: {seen}");
 }

@@ -21,19 +21,22 @@ const IP: Need = need("ip", "iproute2", "brings up the loopback interface of a b
 const CC: Need = need("cc", "gcc", "ring compiles its assembly and C");
 const RSYNC: Need = need("rsync", "rsync", "the yardstick of the tool cache");
 const STRACE: Need = need("strace", "strace", "kills or fails the tool cache at every system call that changes something");
+const ZSTD: Need = need("zstd", "zstd", "opens the packs of the tool cache for tar");
 const OPENSSL: Need = need("openssl", "openssl", "makes the keys and certificates of tests: none is committed");
 
 /// For `cargo xtask demo`.
 pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP];
 
 /// For `cargo xtask test`.
-pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC, STRACE, OPENSSL];
+pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL];
 
 /// For `cargo xtask bench`.
 pub(crate) const FOR_BENCH: &[Need] = &[
     CC,
     UNSHARE,
     RSYNC,
+    need("fpsync", "fpart", "parallel rsync, to compare the tool cache with"),
+    need("zstd", "zstd", "archives to compare the tool cache with"),
     need("curl", "curl", "the shell entrypoint to compare with asks the API with it"),
     need("jq", "jq", "the shell entrypoint to compare with reads answers with it"),
     need("tini", "tini", "the init to compare with"),

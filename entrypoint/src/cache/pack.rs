@@ -25,6 +25,7 @@ pub(super) mod manifest;
 mod mtree;
 pub(super) mod read;
 mod scan;
+mod seek;
 pub(super) mod shelf;
 pub(super) mod store;
 pub(super) mod unpack;

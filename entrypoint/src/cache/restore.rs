@@ -114,6 +114,12 @@ impl Restore<'_> {
                     report.withheld.push(id.to_string());
                 }
                 Ok((digest, size)) => wanted.push((size, Wanted { id, digest })),
+                Err(Refusal::Forged(mut why)) => {
+                    if !self.read_only {
+                        why.push_str(if packs.forget(&id) { "; the reference is removed now" } else { "; it could not be removed" });
+                    }
+                    report.add(Outcome { id, result: Err(Refusal::Forged(why)), files: 0, bytes: 0, skipped: 0 });
+                }
                 Err(refusal) => report.add(Outcome { id, result: Err(refusal), files: 0, bytes: 0, skipped: 0 }),
             }
         }

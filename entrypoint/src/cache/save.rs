@@ -42,7 +42,7 @@ pub(super) struct Save<'a> {
     pub(super) layout: Layout,
     /// The trust domain.
     pub(super) trust: &'a str,
-    /// Files of trees copied at once.
+    /// Files of trees copied at once; the most of what is packed at once.
     pub(super) jobs: usize,
     pub(super) patience: Duration,
     /// An import: packs are made of what the shared side has only as trees, too.
@@ -96,7 +96,8 @@ impl Save<'_> {
     fn pack(&self, local: &Dir, remote: &Dir, versions: &[VersionId]) -> nix::Result<Vec<Outcome>> {
         let packs = Packs::make(remote, self.trust)?;
         let homes = homes(self.local);
-        let manner = writing::Manner { limits: Limits::default(), homes: &homes, stop: &self.stop, progress: &self.progress };
+        let manner =
+            writing::Manner { jobs: self.jobs, limits: Limits::default(), homes: &homes, stop: &self.stop, progress: &self.progress };
         let outcomes = write_all(local, &packs, versions, &manner);
         packs.collect_old();
         Ok(outcomes)

@@ -23,7 +23,7 @@ options of all:
   -h, --help           this text
 
 options of restore, save, import and export:
-  --jobs N             files of trees copied at once, 1 to 256 [64]
+  --jobs N             files of trees, or parts of packs, at once, 1 to 256 [64]
 
 options of restore, export and verify:
   --tools LIST         only these, as node@20,python@3.12,go [all]

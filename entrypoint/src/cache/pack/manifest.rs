@@ -129,7 +129,7 @@ impl Manifest {
                 }
                 What::Link(target) => {
                     if contained(target, entry.depth(), &[]).as_deref() != Some(target) || target.contains(&0) {
-                        return Err(Refusal::EscapingLink { path: printable(path), target: printable(target) });
+                        return Err(strange(path, &format!("a link to {}, which is or may be outside of the version", printable(target))));
                     }
                     0o777
                 }

@@ -3,15 +3,25 @@
 //! One way to write each manifest: [`parse`] accepts only what [`render`] would have written, so two texts never mean the same
 //! and there is no leniency to be used. Names of one file carry the same `inode`: the line, counted from 0, of the first.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::{BufRead, Read as _};
 
 use super::digest::Digest;
 use super::frame::FRAME;
 use super::manifest::{Entry, Manifest, Time, What};
+use super::read::MOST_FRAMES;
+
+/// Longer than any line that is ever written: a path and a link's target of 4,096 bytes, each byte escaped.
+const LINE: u64 = 40 << 10;
+
+fn head() -> [String; 2] {
+    ["#mtree v2.0\n".to_owned(), format!("#pack v1 frame={FRAME}\n")]
+}
 
 /// The text.
 pub(super) fn render(manifest: &Manifest) -> String {
-    let mut text = format!("#mtree v2.0\n#pack v1 frame={FRAME}\n");
+    let mut text = head().concat();
     let mut shared = vec![false; manifest.entries.len()];
     for entry in &manifest.entries {
         if let What::HardLink(first) = entry.what
@@ -20,62 +30,104 @@ pub(super) fn render(manifest: &Manifest) -> String {
             *shared = true;
         }
     }
-    for (index, entry) in manifest.entries.iter().enumerate() {
-        let first = match entry.what {
-            What::HardLink(first) => first,
-            _ => index,
-        };
-        text.push('.');
-        if !entry.path.is_empty() {
-            text.push('/');
-            escape(&entry.path, &mut text);
-        }
-        let file = manifest.entries.get(first).map(|first| &first.what);
-        // Writing to a String cannot fail.
-        let _ = match (&entry.what, file) {
-            (What::Directory, _) => write!(text, " type=dir"),
-            (What::Link(target), _) => {
-                text.push_str(" type=link link=");
-                escape(target, &mut text);
-                Ok(())
-            }
-            (_, Some(What::File { size, sha256 })) => write!(text, " type=file size={size} sha256digest={sha256}"),
-            _ => Ok(()),
-        };
-        if shared.get(first) == Some(&true) {
-            let _ = write!(text, " inode={first}");
-        }
-        let Time { seconds, nanoseconds } = entry.mtime;
-        let _ = writeln!(text, " mode={:04o} time={seconds}.{nanoseconds:09}", entry.mode);
+    for index in 0..manifest.entries.len() {
+        render_entry(&manifest.entries, index, |first| shared.get(first) == Some(&true), &mut text);
     }
     for frame in &manifest.frames {
-        let _ = writeln!(text, "#frame {frame}");
+        render_frame(*frame, &mut text);
     }
     text
 }
 
-/// The manifest of a text; `None` if it is not one that [`render`] writes.
-pub(super) fn parse(text: &[u8]) -> Option<Manifest> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut manifest = Manifest::default();
-    for line in text.lines().skip(2) {
-        if let Some(frame) = line.strip_prefix("#frame ") {
-            manifest.frames.push(Digest::parse(frame.as_bytes())?);
-        } else {
-            let entry = entry(line, manifest.entries.len())?;
-            manifest.entries.push(entry);
-        }
+/// Appends the line of the entry at `index`; `shared` tells which file has further names.
+fn render_entry(entries: &[Entry], index: usize, shared: impl Fn(usize) -> bool, text: &mut String) {
+    let entry = &entries[index];
+    let first = match entry.what {
+        What::HardLink(first) => first,
+        _ => index,
+    };
+    text.push('.');
+    if !entry.path.is_empty() {
+        text.push('/');
+        escape(&entry.path, text);
     }
-    (render(&manifest) == text).then_some(manifest)
+    let file = entries.get(first).map(|first| &first.what);
+    // Writing to a String cannot fail.
+    let _ = match (&entry.what, file) {
+        (What::Directory, _) => write!(text, " type=dir"),
+        (What::Link(target), _) => {
+            text.push_str(" type=link link=");
+            escape(target, text);
+            Ok(())
+        }
+        (_, Some(What::File { size, sha256 })) => write!(text, " type=file size={size} sha256digest={sha256}"),
+        _ => Ok(()),
+    };
+    if shared(first) {
+        let _ = write!(text, " inode={first}");
+    }
+    let Time { seconds, nanoseconds } = entry.mtime;
+    let _ = writeln!(text, " mode={:04o} time={seconds}.{nanoseconds:09}", entry.mode);
 }
 
-fn entry(line: &str, index: usize) -> Option<Entry> {
+fn render_frame(frame: Digest, text: &mut String) {
+    let _ = writeln!(text, "#frame {frame}");
+}
+
+/// The manifest of a text; `None` if it is not one that [`render`] writes. Line by line, so that a text that is none costs no memory, and
+/// not beyond `most` entries, for which nobody will have a use.
+pub(super) fn parse(mut text: impl BufRead, most: u64) -> std::io::Result<Option<Manifest>> {
+    let mut manifest = Manifest::default();
+    // The files that say of themselves that they have further names, and those that have.
+    let (mut said, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    let mut lines = 0;
+    let (mut line, mut again) = (String::new(), String::new());
+    loop {
+        line.clear();
+        let read = text.by_ref().take(LINE).read_line(&mut line);
+        match read {
+            Err(cause) if cause.kind() == std::io::ErrorKind::InvalidData => return Ok(None),
+            read => read?,
+        };
+        let Some(words) = line.strip_suffix('\n') else { break };
+        again.clear();
+        if lines < 2 {
+            again.push_str(&head()[lines]);
+        } else if let Some(frame) = words.strip_prefix("#frame ") {
+            let Some(frame) = Digest::parse(frame.as_bytes()).filter(|_| (manifest.frames.len() as u64) < MOST_FRAMES) else {
+                return Ok(None);
+            };
+            manifest.frames.push(frame);
+            render_frame(frame, &mut again);
+        } else if manifest.entries.len() as u64 > most {
+            return Ok(Some(manifest));
+        } else {
+            let index = manifest.entries.len();
+            let Some((entry, inode)) = entry(words, index).filter(|_| manifest.frames.is_empty()) else { return Ok(None) };
+            if let What::HardLink(first) = entry.what {
+                shared.insert(first);
+            } else if inode.is_some() {
+                said.insert(index);
+            }
+            manifest.entries.push(entry);
+            render_entry(&manifest.entries, index, |_| inode.is_some(), &mut again);
+        }
+        if again != line {
+            return Ok(None);
+        }
+        lines += 1;
+    }
+    Ok((line.is_empty() && lines >= 2 && said == shared).then_some(manifest))
+}
+
+/// The entry of a line, and the `inode` that it says.
+fn entry(line: &str, index: usize) -> Option<(Entry, Option<usize>)> {
     let mut words = line.split(' ');
     let path = match words.next()? {
         "." => Vec::new(),
         path => unescape(path.strip_prefix("./")?)?,
     };
-    let (mut kind, mut size, mut sum, mut target, mut inode, mut mode, mut mtime) = (None, None, None, None, index, None, None);
+    let (mut kind, mut size, mut sum, mut target, mut inode, mut mode, mut mtime) = (None, None, None, None, None, None, None);
     for word in words {
         let (key, value) = word.split_once('=')?;
         match key {
@@ -83,7 +135,7 @@ fn entry(line: &str, index: usize) -> Option<Entry> {
             "size" => size = Some(value.parse().ok()?),
             "sha256digest" => sum = Some(Digest::parse(value.as_bytes())?),
             "link" => target = Some(unescape(value)?),
-            "inode" => inode = value.parse().ok()?,
+            "inode" => inode = Some(value.parse().ok()?),
             "mode" => mode = Some(u32::from_str_radix(value, 8).ok()?),
             "time" => {
                 let (seconds, nanoseconds) = value.split_once('.')?;
@@ -95,11 +147,11 @@ fn entry(line: &str, index: usize) -> Option<Entry> {
     let what = match kind? {
         "dir" => What::Directory,
         "link" => What::Link(target?),
-        "file" if inode < index => What::HardLink(inode),
+        "file" if inode.is_some_and(|inode| inode < index) => What::HardLink(inode?),
         "file" => What::File { size: size?, sha256: sum? },
         _ => return None,
     };
-    Some(Entry { path, what, mode: mode?, mtime: mtime? })
+    Some((Entry { path, what, mode: mode?, mtime: mtime? }, inode))
 }
 
 /// As vis(3) does with `VIS_OCTAL`: a backslash and three octal digits for what would end a word or a line, or is not ASCII.
@@ -133,6 +185,10 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::super::manifest::tests::{entry, file, tree};
     use super::*;
+
+    fn parse(text: &[u8]) -> Option<Manifest> {
+        super::parse(text, 100).unwrap()
+    }
 
     fn sample() -> Manifest {
         let mut odd = file("bin/odd \u{e9}\n#=\\ name", 3);

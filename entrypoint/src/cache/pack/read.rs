@@ -1,15 +1,16 @@
 //! A pack being read: its end first, then any frame by itself. Nothing of it is believed before its sum is right.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
-use zeekstd::{BytesWrapper, SeekTable};
 use zstd::bulk::Decompressor;
+use zstd::stream::read::Decoder;
 
-use super::digest::Digest;
+use super::digest::{Digest, Sum};
 use super::frame::{Frame, frames};
 use super::manifest::Manifest;
-use super::mtree;
+use super::{mtree, seek};
 use crate::cache::refusal::{Limits, Refusal};
 
 /// What a skippable frame begins with (RFC 8878, 3.1.2): one of sixteen numbers that are free for any use.
@@ -18,11 +19,18 @@ pub(super) const MAGIC: [u8; 4] = 0x184D_2A5D_u32.to_le_bytes();
 pub(super) const SKIPPABLE: u32 = 8;
 /// Read at once from the end: the manifest of a tool of a thousand files fits.
 const TAIL: u64 = 256 << 10;
-/// Bounds of what an end may be, in bytes, packed and unpacked: two million entries of the usual length.
+/// Bounds of a manifest, packed and unpacked, in bytes: two million entries of the usual length. It is unpacked piece by piece.
 const LONGEST: (u64, u64) = (128 << 20, 512 << 20);
-/// Bytes of a seek table beside its entries: skippable header and footer.
-const TABLE: u64 = 17;
-const TABLE_ENTRY: u64 = 8;
+/// An end up to that size is read at once and kept: a manifest of some hundred thousand entries.
+const HELD: u64 = 8 << 20;
+/// What is worked on at a time where it is not.
+const PIECE: usize = 128 << 10;
+/// Bound of the number of frames. Two of them are together larger than one may be, so the bound of a version's bytes is reached first.
+pub(super) const MOST_FRAMES: u64 = 1 << 18;
+/// The bytes that a seek table of as many may take.
+const LONGEST_TABLE: u64 = MOST_FRAMES * 8 + 64;
+/// Memory that unpacking a manifest may take, as a power of two: four times what is ever written ([`zstd`]'s level 3).
+const WINDOW: u32 = 23;
 
 /// An open pack.
 #[derive(Debug)]
@@ -57,35 +65,38 @@ impl Pack {
         let io = || Refusal::io("read", b"the pack");
         let size = file.metadata().map_err(io())?.len();
         let mut tail = end_of(&file, size, TAIL)?;
-        // The last nine bytes are the seek table's footer, which begins with the number of its entries.
-        let count = tail.len().checked_sub(9).and_then(|at| tail[at..at + 4].try_into().ok()).map(u32::from_le_bytes);
-        let count = u64::from(count.ok_or_else(|| forged("too short"))?);
-        let table_size = TABLE + count * TABLE_ENTRY;
-        if table_size > size.min(LONGEST.0) {
-            return Err(forged("no seek table at its end"));
-        }
+        let no_table = || forged("no seek table at its end");
+        let table_size = seek::size(&tail).filter(|length| *length <= size.min(LONGEST_TABLE)).ok_or_else(no_table)?;
         if table_size > tail.len() as u64 {
             tail = end_of(&file, size, table_size)?;
         }
-        let table = SeekTable::from_seekable(&mut BytesWrapper::new(&tail)).map_err(|_| forged("no seek table at its end"))?;
-        let Some(last) = table.num_frames().checked_sub(1).filter(|_| table.size_comp() + table_size == size) else {
+        let mut table = seek::parse(last_of(&tail, table_size)).ok_or_else(no_table)?;
+        let last = table.pop().filter(|last| last.plain == 0 && last.packed >= SKIPPABLE && u64::from(last.packed) <= LONGEST.0);
+        let packed = u64::from(last.ok_or_else(|| forged("no manifest before its seek table"))?.packed);
+        let mut offsets = vec![0];
+        for frame in &table {
+            let end = offsets.last().copied().unwrap_or(0);
+            offsets.push(end + u64::from(frame.packed));
+        }
+        if offsets.last().is_none_or(|end| end + packed + table_size != size) {
             return Err(forged("its seek table is of another file"));
+        }
+        let end = packed + table_size;
+        if end > tail.len() as u64 {
+            tail = end_of(&file, size, end.min(HELD))?;
+        }
+        let manifest = if end <= HELD {
+            let part = last_of(&tail, end);
+            manifest(|| part, packed, name, limits)?
+        } else {
+            let part = || BufReader::with_capacity(PIECE, Section { file: &file, rest: size - end..size - table_size });
+            manifest(part, packed, name, limits)?
         };
-        let lengths = |index| (table.frame_size_comp(index).unwrap_or(0), table.frame_size_decomp(index).unwrap_or(0));
-        let (packed, plain) = lengths(last);
-        if packed < u64::from(SKIPPABLE) || packed > LONGEST.0 || plain != 0 {
-            return Err(forged("no manifest before its seek table"));
-        }
-        if packed + table_size > tail.len() as u64 {
-            tail = end_of(&file, size, packed + table_size)?;
-        }
-        let manifest = manifest(&tail, packed, table_size, name)?;
         manifest.check(limits)?;
         let frames = frames(&manifest);
-        let offsets: Vec<u64> = (0..=last).map(|index| table.frame_start_comp(index).unwrap_or(0)).collect();
         let agreed = frames.len() == manifest.frames.len()
-            && offsets.len() == frames.len() + 1
-            && (0_u32..).zip(&frames).all(|(index, frame)| lengths(index).1 == u64::from(frame.size));
+            && frames.len() == table.len()
+            && table.iter().zip(&frames).all(|(lengths, frame)| lengths.plain == frame.size);
         agreed.then_some(Self { file, manifest, frames, offsets }).ok_or_else(|| forged("its frames are not those of its manifest"))
     }
 
@@ -118,21 +129,62 @@ impl Pack {
     }
 }
 
-fn manifest(tail: &[u8], packed: u64, table_size: u64, name: Digest) -> Result<Manifest, Refusal> {
+/// Reads the manifest's frame, with which `part` begins, twice: once for its sum and once for what it says. Only then is it known to be
+/// worth the memory.
+fn manifest<R: BufRead>(part: impl Fn() -> R, packed: u64, name: Digest, limits: Limits) -> Result<Manifest, Refusal> {
     let missing = || forged("no manifest before its seek table");
-    let length = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let begin = tail.len().checked_sub(length(packed + table_size)).ok_or_else(missing)?;
-    let frame = &tail[begin..begin + length(packed)];
-    if !frame.starts_with(&MAGIC) || frame[4..8] != (frame.len() - 8).to_le_bytes()[..4] {
+    let failed = |cause: std::io::Error| match cause.raw_os_error() {
+        Some(_) => Refusal::io("read", b"the pack")(cause),
+        None => missing(),
+    };
+    let mut head = [0; SKIPPABLE as usize];
+    part().read_exact(&mut head).map_err(failed)?;
+    let length = head[4..].try_into().map(u32::from_le_bytes).map_or(0, u64::from);
+    if head[..4] != MAGIC || length != packed - u64::from(SKIPPABLE) {
         return Err(missing());
     }
-    let frame = &frame[8..];
-    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten().filter(|size| *size <= LONGEST.1).ok_or_else(missing)?;
-    let text = zstd::bulk::decompress(frame, length(size)).map_err(|_| missing())?;
-    if Digest::of(&text) != name {
+    let text = || {
+        let mut frame = part();
+        frame.read_exact(&mut [0; SKIPPABLE as usize])?;
+        let mut text = Decoder::with_buffer(frame.take(length))?.single_frame();
+        text.window_log_max(WINDOW)?;
+        Ok(text.take(LONGEST.1))
+    };
+    let mut sum = Sum::default();
+    let mut text_once = text().map_err(failed)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match text_once.read(&mut piece).map_err(failed)? {
+            0 => break,
+            count => sum.add(&piece[..count]),
+        }
+    }
+    drop(text_once);
+    if sum.end() != name {
         return Err(forged("its manifest has another digest"));
     }
-    mtree::parse(&text).ok_or_else(|| forged("its manifest is none that is ever written"))
+    let parsed = mtree::parse(BufReader::with_capacity(PIECE, text().map_err(failed)?), limits.entries).map_err(failed)?;
+    parsed.ok_or_else(|| forged("its manifest is none that is ever written"))
+}
+
+/// A part of a file, from its beginning on.
+struct Section<'a> {
+    file: &'a File,
+    rest: std::ops::Range<u64>,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX).min(into.len());
+        let count = self.file.read_at(&mut into[..length], self.rest.start)?;
+        self.rest.start += count as u64;
+        Ok(count)
+    }
+}
+
+fn last_of(tail: &[u8], length: u64) -> &[u8] {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    tail.get(tail.len().saturating_sub(length)..).unwrap_or_default()
 }
 
 fn end_of(file: &File, size: u64, wanted: u64) -> Result<Vec<u8>, Refusal> {

@@ -15,7 +15,7 @@ use nix::sys::time::TimeSpec;
 
 use super::digest::Digest;
 use crate::cache::dir::{Dir, Kind};
-use crate::cache::names::{VersionId, is_arch, is_name};
+use crate::cache::names::{VersionId, is_arch, is_name, printable};
 use crate::cache::publish::Published;
 use crate::cache::refusal::Refusal;
 use crate::cache::stage::KEPT_SECONDS;
@@ -70,15 +70,21 @@ impl Packs {
     pub(in crate::cache) fn digest_of(&self, id: &VersionId) -> std::result::Result<Digest, Refusal> {
         let path = id.to_string();
         let target = self.refs.read_link(&encoded(id)?).map_err(Refusal::at("read the reference of", path.as_bytes()))?;
-        digest_in(&target).ok_or_else(|| Refusal::Forged("its reference names no pack".into()))
+        let elsewhere = || Refusal::Forged(format!("its reference leads to {}", printable(target.as_bytes())));
+        digest_in(&target).ok_or_else(elsewhere)
     }
 
     /// Opens a pack. `Dangling`: nobody has it.
     pub(in crate::cache) fn object(&self, digest: Digest) -> std::result::Result<File, Refusal> {
-        match self.objects.open_file(&object_name(digest)) {
-            Err(Errno::ENOENT) => Err(Refusal::Dangling(digest.to_string())),
-            other => other.map_err(Refusal::at("open the pack", digest.to_string().as_bytes())),
+        let name = object_name(digest);
+        // Not opened before it is known: opening a device may do something.
+        match self.objects.stat(&name).map(|stat| Kind::of(&stat)) {
+            Ok(Kind::File) => {}
+            Ok(_) => return Err(Refusal::Forged("it is no file".into())),
+            Err(Errno::ENOENT) => return Err(Refusal::Dangling(digest.to_string())),
+            Err(cause) => return Err(Refusal::at("look at the pack", digest.to_string().as_bytes())(cause)),
         }
+        self.objects.open_file(&name).map_err(Refusal::at("open the pack", digest.to_string().as_bytes()))
     }
 
     /// Bytes of a pack.
@@ -129,8 +135,12 @@ impl Packs {
         match self.refs.make_reference(&target, &reference) {
             Ok(()) => {}
             // After a lost connection a server may refuse the repetition of what it has carried out: what stands there tells.
-            Err(Errno::EEXIST) if self.refs.read_link(&reference).is_ok_and(|there| there == target) => {}
-            Err(Errno::EEXIST) => return Ok(Published::Theirs),
+            Err(Errno::EEXIST) => match self.refs.read_link(&reference) {
+                Ok(there) if there == target => {}
+                Ok(_) => return Ok(Published::Theirs),
+                // What stands there is no reference to anybody.
+                Err(cause) => return Err(at("read what stands in the place of the reference of")(cause)),
+            },
             Err(cause) => return Err(at("make the reference of")(cause)),
         }
         // Who removes unused packs moves one away, then looks for references; we made ours, then look for the pack: one of the two
@@ -156,8 +166,13 @@ impl Packs {
     }
 
     /// Puts a broken pack where nobody takes it for one and gives its name free for a good one. Best effort: whoever cannot write
-    /// there has refused it all the same.
-    pub(in crate::cache) fn quarantine(&self, digest: Digest, id: &VersionId) -> bool {
+    /// there has refused it all the same. `seen` is the file that was found broken: if another one has the name by now, somebody
+    /// was here before, and it is not touched.
+    pub(in crate::cache) fn quarantine(&self, digest: Digest, id: &VersionId, seen: Option<Seen>) -> bool {
+        let there = self.objects.stat(&object_name(digest)).map(|stat| (stat.st_dev, stat.st_ino));
+        if seen.is_some_and(|seen| there != Ok(seen)) {
+            return true;
+        }
         let Ok(mut aside) = fresh_token() else { return false };
         aside.push("-");
         aside.push(object_name(digest));
@@ -167,8 +182,13 @@ impl Packs {
             let _ = quarantine.set_mtime_of(&aside, &TimeSpec::UTIME_NOW);
             Ok(())
         });
-        let freed = encoded(id).is_ok_and(|reference| self.refs.unlink(&reference).is_ok());
+        let freed = self.digest_of(id) != Ok(digest) || self.forget(id);
         moved.is_ok() && freed
+    }
+
+    /// Removes the reference of a version, so that it can be saved again.
+    pub(in crate::cache) fn forget(&self, id: &VersionId) -> bool {
+        encoded(id).is_ok_and(|reference| self.refs.unlink(&reference).is_ok())
     }
 
     /// Deletes what savers that died a day ago left. Only for tidiness, so nothing of it is an error.
@@ -181,11 +201,15 @@ impl Packs {
         let Ok(now) = stage.now() else { return };
         for (name, _) in left {
             if stage.stat(&name).is_ok_and(|stat| now - stat.st_mtime > KEPT_SECONDS) {
-                let _ = stage.unlink(&name);
+                // Also a directory: who asked for the time may have died before the answer.
+                let _ = stage.remove_tree(&name);
             }
         }
     }
 }
+
+/// Which file: its device and number.
+pub(in crate::cache) type Seen = (u64, u64);
 
 /// A pack that is being written.
 #[derive(Debug)]
@@ -320,6 +344,25 @@ mod tests {
         assert_eq!(packs.digest_of(&version), Ok(one));
         assert_eq!(packs.list().unwrap(), [version]);
         assert_eq!(std::fs::read_dir(temp.path().join(".packs/stage")).unwrap().count(), 0);
+    }
+
+    /// A saver may die between making a directory to ask the time and removing it: found by killing one at every call.
+    #[test]
+    fn what_the_dead_left_is_collected_whatever_it_is() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Dir::root(temp.path(), Gate::default()).unwrap();
+        let packs = Packs::make(&root, "shared").unwrap();
+        let (_, staged) = packs.begin().unwrap();
+        let stage = temp.path().join(".packs/stage");
+        std::fs::create_dir_all(stage.join("directory/deeper")).unwrap();
+        for name in [std::path::Path::new(&staged.name), "directory".as_ref()] {
+            let old = std::time::SystemTime::UNIX_EPOCH;
+            std::fs::File::open(stage.join(name)).unwrap().set_modified(old).unwrap();
+        }
+        let (_, young) = packs.begin().unwrap();
+        packs.collect_old();
+        let left: Vec<_> = std::fs::read_dir(&stage).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [young.name]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use nix::sys::stat::futimens;
+use nix::sys::stat::{fstat, futimens};
 use nix::sys::time::TimeSpec;
 
 use super::cursor::Cursor;
@@ -17,7 +17,7 @@ use super::frame::Span;
 use super::header;
 use super::manifest::{Entry, Time, What};
 use super::read::{Buffers, Pack};
-use super::store::Packs;
+use super::store::{Packs, Seen};
 use super::write::part_of;
 use crate::cache::dir::Dir;
 use crate::cache::names::{VersionId, printable};
@@ -63,6 +63,7 @@ pub(in crate::cache) fn unpack_all(packs: &Packs, to: &Dir, stage: &Stage, wante
         wanted: &wanted,
         manner,
         queue: Queue::new(openings, 2 * manner.threads, Order::InTurn),
+        seen: wanted.iter().map(|_| OnceLock::new()).collect(),
         outcomes: Mutex::new(Vec::with_capacity(wanted.len())),
     };
     std::thread::scope(|scope| {
@@ -107,6 +108,8 @@ struct Run<'a> {
     wanted: &'a [Wanted],
     manner: &'a Manner<'a>,
     queue: Queue<Task>,
+    /// The file that each was read from.
+    seen: Vec<OnceLock<Seen>>,
     outcomes: Mutex<Vec<Outcome>>,
 }
 
@@ -153,7 +156,10 @@ impl Run<'_> {
             return Err(Refusal::Stopped);
         }
         let digest = self.wanted[number].digest;
-        let pack = Pack::open(self.packs.object(digest)?, digest, self.manner.limits)?;
+        let file = self.packs.object(digest)?;
+        let stat = fstat(&file).map_err(Refusal::at("look at the pack", digest.to_string().as_bytes()))?;
+        let _ = self.seen[number].set((stat.st_dev, stat.st_ino));
+        let pack = Pack::open(file, digest, self.manner.limits)?;
         let root = self.stage.own.make(&staged(number), root_mode(&pack)).map_err(Refusal::at("make the stage of", b"."))?;
         make_directories(&root, &pack.manifest.entries)?;
         let frames_left = AtomicUsize::new(pack.frame_count());
@@ -183,7 +189,11 @@ impl Run<'_> {
             match &mut result {
                 Ok(_) => self.packs.stamp(*digest),
                 Err(Refusal::Forged(why)) => {
-                    let end = if self.packs.quarantine(*digest, id) { "; it is in quarantine now" } else { "; it could not be put aside" };
+                    let end = if self.packs.quarantine(*digest, id, self.seen[number].get().copied()) {
+                        "; it is in quarantine now"
+                    } else {
+                        "; it could not be put aside"
+                    };
                     why.push_str(end);
                 }
                 Err(_) => {}

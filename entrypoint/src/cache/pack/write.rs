@@ -8,7 +8,6 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
-use zeekstd::SeekTable;
 use zstd::bulk::Compressor;
 
 use super::cursor::Cursor;
@@ -16,7 +15,8 @@ use super::digest::{Digest, Sum};
 use super::frame::{FRAME, Frame, Span, frames};
 use super::header;
 use super::manifest::{Entry, Manifest, What};
-use super::{mtree, read};
+use super::seek::Lengths;
+use super::{mtree, read, seek};
 use crate::cache::dir::{Dir, Gate, Kind};
 use crate::cache::names::printable;
 use crate::cache::progress::Progress;
@@ -49,11 +49,15 @@ pub(super) fn write(
         stop,
         progress,
     };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(frames.len()) {
-            scope.spawn(|| run.work());
-        }
-    });
+    match threads.min(frames.len()) {
+        // Of one thread every call has a number that is the same each time: faults are tried at each.
+        0 | 1 => run.work(),
+        threads => std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| run.work());
+            }
+        }),
+    }
     let line = run.line.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(refusal) = line.refusal {
         return Err(refusal);
@@ -264,19 +268,15 @@ fn finish(
     let io = || Refusal::io("write", b"the pack's manifest");
     let end = zstd::bulk::compress(text.as_bytes(), LEVEL).map_err(io())?;
     let length = u32::try_from(end.len()).map_err(|_| Refusal::TooMany(u64::from(u32::MAX)))?;
-    let mut table = SeekTable::new();
-    for (frame, written) in frames.iter().zip(written) {
-        table.log_frame(written.packed, frame.size).map_err(|_| Refusal::TooLarge(u64::from(u32::MAX) * FRAME))?;
-    }
-    table.log_frame(length + read::SKIPPABLE, 0).map_err(|_| Refusal::TooLarge(u64::from(u32::MAX) * FRAME))?;
-    let mut table = table.into_serializer();
-    let mut tail = Vec::with_capacity(end.len() + table.encoded_len() + 8);
+    let mut table: Vec<Lengths> =
+        frames.iter().zip(written).map(|(frame, written)| Lengths { packed: written.packed, plain: frame.size }).collect();
+    // As the format wants it: a skippable frame holds nothing of the archive.
+    table.push(Lengths { packed: length + read::SKIPPABLE, plain: 0 });
+    let mut tail = Vec::with_capacity(end.len() + 8 * table.len() + 32);
     tail.extend(read::MAGIC);
     tail.extend(length.to_le_bytes());
     tail.extend(&end);
-    let begin = tail.len();
-    tail.resize(begin + table.encoded_len(), 0);
-    table.write_into(&mut tail[begin..]);
+    seek::append(&table, &mut tail).ok_or(Refusal::TooLarge(u64::from(u32::MAX) * FRAME))?;
     gate.pass().map_err(Refusal::at("write", b"the pack's manifest"))?;
     to.write_all(&tail).map_err(io())?;
     Ok((manifest, Digest::of(text.as_bytes())))

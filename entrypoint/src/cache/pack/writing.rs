@@ -23,6 +23,8 @@ const AT_ONCE: usize = 2;
 /// How packs are written.
 #[derive(Debug)]
 pub(in crate::cache) struct Manner<'a> {
+    /// Versions at once, and frames of each: never more than this.
+    pub(in crate::cache) jobs: usize,
     pub(in crate::cache) limits: Limits,
     /// Paths under which the local side is known, for absolute links.
     pub(in crate::cache) homes: &'a [PathBuf],
@@ -35,7 +37,7 @@ pub(in crate::cache) fn write_all(from: &Dir, packs: &Packs, versions: &[Version
     let outcomes = Mutex::new(Vec::with_capacity(versions.len()));
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(versions.len()) {
+        for _ in 0..AT_ONCE.min(manner.jobs).min(versions.len()) {
             scope.spawn(|| {
                 while let Some(id) = versions.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = version(from, packs, id, manner);
@@ -81,7 +83,7 @@ fn packed(
     let root = version.sub(&id.arch).map_err(Refusal::at("open", told.as_bytes()))?;
     let homes: Vec<PathBuf> = manner.homes.iter().map(|home| home.join(&id.tool).join(&id.version).join(&id.arch)).collect();
     let scanned = scan(&root, &homes, manner.limits)?;
-    let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
+    let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4)).min(manner.jobs);
     let (manifest, digest) = write(&root, scanned.manifest, file, threads, manner.stop, manner.progress)?;
     nix::unistd::fsync(file).map_err(Refusal::at("write to disk the pack of", told.as_bytes()))?;
     // If somebody moved the version meanwhile, its files may have been deleted under our hands, and a listing does not tell.
