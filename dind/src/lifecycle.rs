@@ -129,6 +129,7 @@ impl Lifecycle {
             phase: self.phase.name(),
             ready: matches!(self.phase, Phase::Serving | Phase::Lingering),
             busy: false,
+            pending: vec![],
             owes: self.owes.iter().map(Obligation::to_string).collect(),
         })
     }

@@ -10,13 +10,17 @@
 
 mod changed;
 mod command_line;
+mod crew;
 mod dir;
+mod gc;
 mod links;
+mod list;
 mod modes;
 mod names;
 mod outcome;
 mod pack;
 mod plan;
+mod progress;
 mod publish;
 mod queue;
 mod refusal;
@@ -30,7 +34,9 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
 mod tree;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -38,13 +44,17 @@ use std::io::Write;
 use supervise::Signals;
 
 pub(crate) use self::command_line::HELP;
-use self::command_line::{Request, Verb, parsed};
+use self::command_line::{Request, Verb, Way, parsed};
 use self::dir::Gate;
-use self::report::Report;
+use self::gc::Gc;
+use self::list::List;
+use self::progress::{Deed, Form, Progress, shown};
 use self::restore::Restore;
 use self::save::{PATIENCE, Save};
 use self::side::Unusable;
+use self::stage::KEPT_SECONDS;
 use self::stop::Stop;
+use self::verify::Verify;
 
 /// Runs `cache …` as a whole process: `args` are the words after `cache`. Returns its exit status (see [`HELP`]).
 ///
@@ -54,10 +64,17 @@ pub(crate) fn main(signals: Signals, args: impl IntoIterator<Item = OsString>) -
     let stop = Stop::default();
     let asked = stop.clone();
     signals.on_end(move || asked.ask());
-    command(args, &stop, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+    // Not locked: the thread that shows progress writes there, too.
+    command(args, &stop, &mut std::io::stdout().lock(), &mut std::io::stderr(), Form::of_stderr)
 }
 
-fn command(args: impl IntoIterator<Item = OsString>, stop: &Stop, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+fn command(
+    args: impl IntoIterator<Item = OsString>,
+    stop: &Stop,
+    out: &mut dyn Write,
+    err: &mut (dyn Write + Send),
+    form: impl Fn(bool) -> Form,
+) -> u8 {
     // A reader that has gone away is no reason to fail: what was copied is copied.
     let request = match parsed(args) {
         Ok(Some(request)) => request,
@@ -70,12 +87,18 @@ fn command(args: impl IntoIterator<Item = OsString>, stop: &Stop, out: &mut dyn 
             return 64;
         }
     };
-    prepare_process(request.jobs);
-    let json = request.json;
-    match perform(request, stop) {
-        Ok(report) => {
-            let _ = writeln!(out, "{}", if json { report.json() } else { report.human() });
-            u8::from(!report.failed.is_empty())
+    prepare_process(request.verb.way().map_or(0, |way| way.jobs));
+    let progress = Progress::default();
+    let done = match request.verb.deed() {
+        Some(deed) => shown(deed, &progress, form(request.json), err, || perform(&request, stop, &progress)),
+        None => perform(&request, stop, &progress),
+    };
+    match done {
+        Ok(Done { text, good }) => {
+            // A list of lines ends with its last, and an empty one has none.
+            let end: &[u8] = if text.is_empty() || text.ends_with('\n') { b"" } else { b"\n" };
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end));
+            u8::from(!good)
         }
         Err(unusable) => {
             let _ = writeln!(err, "{unusable}");
@@ -84,14 +107,68 @@ fn command(args: impl IntoIterator<Item = OsString>, stop: &Stop, out: &mut dyn 
     }
 }
 
-fn perform(request: Request, stop: &Stop) -> Result<Report, Unusable> {
-    let Request { verb, from, to, trust, jobs, json: _ } = request;
-    let (trust, stop, gate) = (&trust, stop.clone(), Gate::default());
-    match verb {
-        Verb::Restore { selection, allow, read_only } => {
-            Restore { remote: &from, local: &to, jobs, selection, trust, allow, read_only, stop, gate }.run()
+/// What a run tells, and whether all of it is well.
+struct Done {
+    text: String,
+    good: bool,
+}
+
+impl Verb {
+    fn way(&self) -> Option<&Way> {
+        match self {
+            Self::Restore { way, .. } | Self::Save { way, .. } => Some(way),
+            Self::List { .. } | Self::Verify { .. } | Self::Gc { .. } => None,
         }
-        Verb::Save { layout } => Save { local: &from, remote: &to, layout, trust, jobs, patience: PATIENCE, stop, gate }.run(),
+    }
+
+    /// What its progress is called; a list is over too soon.
+    fn deed(&self) -> Option<Deed> {
+        let (verb, done, unit) = match self {
+            Self::Restore { export: false, .. } => ("restore", "restored", "version"),
+            Self::Restore { export: true, .. } => ("export", "exported", "version"),
+            Self::Save { import: false, .. } => ("save", "saved", "version"),
+            Self::Save { import: true, .. } => ("import", "imported", "version"),
+            Self::Verify { .. } => ("verify", "verified", "pack"),
+            Self::Gc { .. } => ("gc", "looked at", "pack"),
+            Self::List { .. } => return None,
+        };
+        Some(Deed { verb, done, unit })
+    }
+}
+
+fn perform(request: &Request, stop: &Stop, progress: &Progress) -> Result<Done, Unusable> {
+    let (stop, progress, gate) = (stop.clone(), progress.clone(), Gate::default());
+    let json = request.json;
+    let told = |report: report::Report| Done { good: report.failed.is_empty(), text: if json { report.json() } else { report.human() } };
+    match &request.verb {
+        Verb::Restore { way: Way { from, to, trust, jobs }, selection, allow, read_only, export } => {
+            let (jobs, selection, allow) = (*jobs, selection.clone(), allow.clone());
+            let (read_only, export) = (*read_only, *export);
+            Restore { remote: from, local: to, jobs, selection, trust, allow, read_only, export, stop, progress, gate }.run().map(told)
+        }
+        Verb::Save { way: Way { from, to, trust, jobs }, layout, import } => {
+            let (layout, jobs, patience, import) = (*layout, *jobs, PATIENCE, *import);
+            Save { local: from, remote: to, layout, trust, jobs, patience, import, stop, progress, gate }.run().map(told)
+        }
+        Verb::List { remote, trust, long, digests } => {
+            let listing = List { remote, trust: trust.as_deref(), long: *long, gate }.run()?;
+            let text = match (digests, json) {
+                (true, _) => listing.digests(),
+                (false, true) => listing.json(),
+                (false, false) => listing.human(*long),
+            };
+            Ok(Done { text, good: true })
+        }
+        Verb::Verify { remote, trust, selection, quarantine } => {
+            let (trust, selection, quarantine) = (trust.as_deref(), selection.clone(), *quarantine);
+            let report = Verify { remote, trust, selection, quarantine, stop, progress, gate }.run()?;
+            Ok(Done { good: report.broken.is_empty(), text: if json { report.json() } else { report.human() } })
+        }
+        Verb::Gc { remote, unused_for, dry_run } => {
+            let (unused_for, dry_run, patience) = (*unused_for, *dry_run, KEPT_SECONDS);
+            let report = Gc { remote, unused_for, dry_run, patience, stop, progress, gate }.run()?;
+            Ok(Done { good: report.is_good(), text: if json { report.json() } else { report.human() } })
+        }
     }
 }
 

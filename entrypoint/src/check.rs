@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Registration, TABLE},
     docker, effects, errand, exposed,
     github::{Client, RunnerName},
-    runner,
+    hook, runner,
 };
 
 /// How long a mount may take to answer.
@@ -60,7 +60,7 @@ fn describe(config: &Config, given: &[&'static str]) -> String {
     for (name, value) in config.described().into_iter().chain([("set", given.join(", "))]) {
         let _ = writeln!(text, "{name:<12}{value}");
     }
-    for warning in config.warnings.iter().chain(&exposed::warnings(config)) {
+    for warning in config.warnings.iter().chain(&exposed::warnings(config)).chain(hook::planned(config).err().as_ref()) {
         let _ = writeln!(text, "warn  {}", warning.replace('\n', "\n      "));
     }
     text
@@ -76,7 +76,8 @@ struct Finding {
 
 fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let problems = runner::problems(&config.runner, matches!(config.registration, Registration::Classic { .. }));
+    let mut problems = runner::problems(&config.runner, matches!(config.registration, Registration::Classic { .. }));
+    problems.extend(config.allow_list().iter().flat_map(|file| exposed::problems(file, &config.runner)));
     if problems.is_empty() {
         findings.push(Finding { what: "the runner can be started".to_owned(), problem: None, code: CONFIG });
     }

@@ -1,6 +1,7 @@
 //! Every setting of this program, once: its table, and the values it becomes. No effect but reading what some settings name: the files
 //! of secrets, a CA bundle, and the container's host name.
 
+mod cache;
 mod credential;
 mod describe;
 mod dialects;
@@ -25,6 +26,7 @@ use crate::{
     stages::StopBudget,
 };
 
+pub(crate) use cache::{Allow, Cache, Layout, SHARED, USUAL_JOBS};
 pub(crate) use dialects::markdown as dialects_markdown;
 pub(crate) use table::TABLE;
 
@@ -201,14 +203,6 @@ pub(crate) struct Docker {
     pub(crate) budget: Duration,
 }
 
-/// The tool cache on shared storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cache {
-    pub(crate) remote: PathBuf,
-    pub(crate) restore: Option<Duration>,
-    pub(crate) save: Option<Duration>,
-}
-
 /// What the platform offers besides a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Platform {
@@ -243,7 +237,7 @@ impl Config {
             environment::trust(ca_file, &mut runner.environment, &mut warnings);
         }
         let docker = values::docker(&mut reader);
-        let cache = values::cache(&mut reader);
+        let cache = cache::read(&mut reader);
         let total = reader.duration("STOP_TIMEOUT", Duration::from_secs(2), Duration::from_secs(86_400));
         let stop_signals = values::stop_signals(&mut reader);
         let idle_timeout = values::limit(&mut reader, "IDLE_TIMEOUT");
@@ -276,6 +270,11 @@ impl Config {
             log,
             warnings,
         })
+    }
+
+    /// The file of the packs that may be restored.
+    pub(crate) fn allow_list(&self) -> Option<&PathBuf> {
+        self.cache.as_ref().and_then(|cache| cache.allow.as_ref()).map(|allow| &allow.file)
     }
 
     /// Every secret that was given.

@@ -1,5 +1,7 @@
 //! What the machine's words mean in the world. The only file that sees GitHub, cache, runner and docker together.
 
+mod cache;
+
 use std::{ffi::OsString, future::ready, io, path::PathBuf, rc::Rc, time::Duration};
 
 use settings::Secret;
@@ -11,7 +13,9 @@ use zeroize::Zeroizing;
 use crate::{
     config::{self, Config, Name, Ready, Registration as By, Wanted},
     errand::{self, Access, Answer, Order},
+    exposed,
     github::{AppKey, Blob, Claim, Credential, Endpoint, NAME_PLACE, Names, RunnerId, RunnerName, SecretText, Wish},
+    hook,
     runner::{self, Start},
     stages::Ending,
     words::{Job, Note, Outcome, Protection, Registration, Removal, Role, SpotNotice, Task, Words},
@@ -34,31 +38,14 @@ pub(crate) struct Effects {
     start: Option<Start>,
     task: Option<Task>,
     itself: PathBuf,
+    /// What the job waits in for its cache.
+    hook: Option<PathBuf>,
 }
 
 impl Effects {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config, hook: Option<PathBuf>) -> Self {
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-        Self { config: Rc::new(config), start: None, task: None, itself }
-    }
-
-    /// Restore and save are this program once more, as the runner's user: a mount that hangs can then be left with SIGKILL, and
-    /// nothing of root reads what a job wrote.
-    fn cache(&self, verb: &str) -> Program {
-        let runner = &self.config.runner;
-        let remote = self.config.cache.as_ref().map(|cache| cache.remote.clone()).unwrap_or_default();
-        let (from, to) = match verb {
-            "restore" => (remote, runner.tool_cache.clone()),
-            _ => (runner.tool_cache.clone(), remote),
-        };
-        Program {
-            file: self.itself.clone().into_os_string(),
-            arguments: vec!["cache".into(), verb.into(), "--from".into(), from.into(), "--to".into(), to.into()],
-            environment: Some([].into()),
-            directory: Some("/".into()),
-            identity: runner::user(runner).ok().flatten().map(|user| runner::identity_of(&user, None)),
-            output: Output::Lines("cache"),
-        }
+        Self { config: Rc::new(config), start: None, task: None, itself, hook }
     }
 
     fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
@@ -207,8 +194,7 @@ impl Effects {
 impl supervise::Effects<Words> for Effects {
     fn program(&mut self, role: Role) -> Program {
         match role {
-            Role::Restore => self.cache("restore"),
-            Role::Save => self.cache("save"),
+            Role::Restore | Role::Save => cache::program(&self.config, &self.itself, role),
             Role::Configure => self.configure(),
             Role::Unconfigure => {
                 let token = match &self.start {
@@ -217,7 +203,13 @@ impl supervise::Effects<Words> for Effects {
                 };
                 self.program_of_runner(runner::Which::Unconfigure { token: &token })
             }
-            Role::Runner => self.program_of_runner(runner::Which::Run(self.start.as_ref())),
+            Role::Runner => {
+                let mut program = self.program_of_runner(runner::Which::Run(self.start.as_ref()));
+                if let (Some(hook), Some(environment)) = (&self.hook, &mut program.environment) {
+                    environment.insert(hook::VARIABLE.into(), hook.into());
+                }
+                program
+            }
         }
     }
 
@@ -326,7 +318,13 @@ fn claim(registration: &Registration) -> Claim {
 
 async fn check(config: Rc<Config>) -> Outcome {
     let (home, classic) = (config.runner.clone(), matches!(config.registration, By::Classic { .. }));
-    let problems = off_loop("check", move || runner::problems(&home, classic)).await;
+    let allow = config.allow_list().cloned();
+    let problems = off_loop("check", move || {
+        let mut problems = runner::problems(&home, classic);
+        problems.extend(allow.iter().flat_map(|file| exposed::problems(file, &home)));
+        problems
+    })
+    .await;
     Outcome::Checked(match problems {
         Some(problems) if problems.is_empty() => Ok(()),
         Some(problems) => Err(problems.join("\n")),

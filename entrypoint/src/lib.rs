@@ -15,6 +15,7 @@ mod effects;
 mod errand;
 mod exposed;
 mod github;
+mod hook;
 mod lifecycle;
 mod platform;
 mod runner;
@@ -44,8 +45,13 @@ pub fn main() -> ExitCode {
     // it has opened once stays open.
     let closed = nix::sys::prctl::set_dumpable(false);
     // An errand is no PID 1, and every start waits for one: it collects no signals.
-    if std::env::args_os().nth(1).is_some_and(|word| word == errand::COMMAND) {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if first == errand::COMMAND {
         return ExitCode::from(errand::run(closed));
+    }
+    // A job that is cancelled while it waits must not wait for us, so this one collects none either.
+    if first == hook::COMMAND {
+        return ExitCode::from(hook::run(std::env::args_os().skip(2)));
     }
     // And at once: until there is a handler, what PID 1 is sent is lost.
     let signals = Signals::collect();
@@ -106,12 +112,16 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
     for warning in config.warnings.iter().chain(&exposed::warnings(&config)) {
         tracing::warn!("{warning}");
     }
+    let hook = hook::install(&config).unwrap_or_else(|why| {
+        tracing::warn!("{why}");
+        None
+    });
     let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");
     let outlets = Outlets { state_file: Some(state), termination_log: Some(config.termination_log.clone()) };
-    drive(signals, Lifecycle::new(plan(&config)), Effects::new(config), outlets)
+    drive(signals, Lifecycle::new(plan(&config, hook.is_some())), Effects::new(config, hook), outlets)
 }
 
-fn plan(config: &Config) -> Plan {
+fn plan(config: &Config, before_job: bool) -> Plan {
     let credential = config.github.credential.is_some() && config.github.scope.is_some();
     let (removal, configure) = match &config.registration {
         Registration::Jit(wanted) => (RemovedBy::Api, wanted.budget),
@@ -125,6 +135,7 @@ fn plan(config: &Config) -> Plan {
         find_task: config.platform.metadata.is_some(),
         docker: config.docker.as_ref().is_some_and(|docker| !docker.budget.is_zero()),
         restore: config.cache.as_ref().and_then(|cache| cache.restore),
+        before_job,
         save: config.cache.as_ref().and_then(|cache| cache.save),
         configure,
         removal,

@@ -5,6 +5,7 @@
 mod preparing;
 mod protecting;
 mod registering;
+mod restoring;
 mod running;
 mod settling;
 mod stopping;
@@ -16,6 +17,8 @@ use std::time::Duration;
 use supervise::{Action, ChildEnd, Event, Level, Machine, Signal, SpawnError, State, Target};
 
 use preparing::Part;
+pub(crate) use restoring::RESTORING;
+use restoring::Restore;
 
 use crate::{
     stages::{AFTER_KILL, Ending, LEFTOVER_GRACE, StopBudget},
@@ -38,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) docker: bool,
     /// Restore the tool cache, at most this long.
     pub(crate) restore: Option<Duration>,
+    /// The runner does not wait for the restore; its job does, in a hook.
+    pub(crate) before_job: bool,
     /// Save the tool cache after a job, at most this long.
     pub(crate) save: Option<Duration>,
     /// How long `config.sh` may take, where it registers the runner.
@@ -76,8 +81,8 @@ pub(crate) enum RemovedBy {
 enum Phase {
     /// Is everything there? Waiting to begin, looking, asking the platform; true = still under way.
     Checking { delayed: bool, looking: bool, finding: bool },
-    /// Cache, docker and registration, side by side; true = still under way.
-    Preparing { restore: Restore, docker: bool, register: Register },
+    /// Cache, docker and registration, side by side, the cache perhaps longer; true = still under way.
+    Preparing { docker: bool, register: Register },
     /// The runner lives, or is about to be started again.
     Running { alive: bool, listening: bool },
     /// The runner is to end.
@@ -88,15 +93,6 @@ enum Phase {
     Settling { saving: bool, deregistering: bool, unprotecting: bool, reading: bool },
     /// Over.
     Done,
-}
-
-/// How far the restore of the cache is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Restore {
-    Over,
-    Going,
-    /// It was killed, and is waited for only for a moment: on a mount that does not answer it never ends.
-    Killed,
 }
 
 /// How far the registration is.
@@ -152,6 +148,7 @@ enum Cause {
 pub(crate) struct Lifecycle {
     plan: Plan,
     phase: Phase,
+    restore: Restore,
     /// What must still be undone, in the order taken on.
     owed: Vec<Obligation>,
     stopping: Option<Cause>,
@@ -175,6 +172,7 @@ impl Lifecycle {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
             phase: Phase::Checking { delayed: !plan.start_delay.is_zero(), looking: true, finding: plan.find_task },
+            restore: Restore::Over,
             budget: plan.stop,
             plan,
             owed: Vec::new(),
@@ -200,7 +198,7 @@ impl Lifecycle {
             Phase::Done => ("done", false),
         };
         let owes = self.owed.iter().rev().map(Obligation::to_string).collect();
-        Action::Publish(State { phase, ready, busy: self.job == JobState::Running, owes })
+        Action::Publish(State { phase, ready, busy: self.job == JobState::Running, pending: self.pending(), owes })
     }
 
     fn enter(&mut self, phase: Phase) -> Action<Words> {
@@ -243,6 +241,7 @@ impl Lifecycle {
         self.end_as(self.as_intended());
         let grace = if self.stopping.is_some() { self.budget.kill } else { LEFTOVER_GRACE };
         let mut actions = self.stop_asking();
+        actions.extend(self.end_restore());
         actions.extend(self.stop_watching());
         actions.extend([self.enter(Phase::Killing), Action::Disarm(Timer::Drain), Action::Disarm(Timer::Cancel)]);
         actions.extend([
@@ -305,7 +304,7 @@ impl Lifecycle {
             (_, Timer::Budget) => self.out_of_time(),
             (_, Timer::Lifetime) => self.lived_long_enough(),
             (Phase::Checking { .. }, Timer::StartDelay) => self.begin(),
-            (Phase::Preparing { .. }, Timer::Restore) => self.restore_expired(),
+            (Phase::Preparing { .. } | Phase::Running { .. } | Phase::Draining(_), Timer::Restore) => self.restore_expired(),
             (Phase::Preparing { .. }, Timer::Configure | Timer::Answer) => self.registering_expired(timer),
             (Phase::Running { alive: false, .. }, Timer::Relaunch) => self.start_runner(),
             (Phase::Running { alive: true, .. }, Timer::Idle) => self.idle_too_long(),

@@ -27,6 +27,9 @@ const TOKEN_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_TOKEN";
 /// A day's worth of its lines.
 const LONGEST_PERF: u64 = 256 * 1024;
 
+/// Without one of the image's own.
+pub(crate) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 const CONFIG_SH: &str = "config.sh";
 const LISTENER: &str = "bin/Runner.Listener";
 const RUN_SH: &str = "run.sh";
@@ -54,7 +57,7 @@ pub(crate) enum Which<'a> {
 /// A program of the runner's, with an environment made from nothing.
 pub(crate) fn program(runner: &Runner, which: Which<'_>, identity: Option<&User>, docker_group: Option<u32>) -> Program {
     let mut environment: BTreeMap<OsString, OsString> = runner.environment.iter().cloned().collect();
-    environment.entry("PATH".into()).or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
+    environment.entry("PATH".into()).or_insert_with(|| USUAL_PATH.into());
     let (home, name) = identity.map_or_else(|| own_home(&runner.home), |user| (user.dir.clone(), user.name.clone()));
     for (name, value) in [
         ("HOME", home.into_os_string()),
@@ -184,7 +187,8 @@ pub(crate) fn found(runner: &Runner) -> Option<Found> {
     }
 }
 
-fn executable(path: &Path) -> bool {
+/// Whether there is a program.
+pub(crate) fn executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 

@@ -37,6 +37,9 @@ pub(crate) const PROTECTION_RETRY: Duration = Duration::from_secs(30);
 /// For the end of the protection: the agent itself gives ECS 4 s to answer.
 pub(crate) const UNPROTECT: Duration = Duration::from_secs(6);
 
+/// How much longer than a restore may take its job waits for it: a restore that is killed is itself waited for.
+pub(crate) const HOOK_RESERVE: Duration = Duration::from_secs(6);
+
 /// For a small local file.
 pub(crate) const PERF: Duration = Duration::from_secs(2);
 

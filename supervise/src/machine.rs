@@ -104,6 +104,8 @@ pub struct State {
     pub ready: bool,
     /// It is being used.
     pub busy: bool,
+    /// What goes on beside the phase and others may wait for, a lower-case word each.
+    pub pending: Vec<&'static str>,
     /// What must still be undone, a sentence each.
     pub owes: Vec<String>,
 }

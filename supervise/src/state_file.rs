@@ -31,6 +31,9 @@ pub struct Published {
     pub ready: bool,
     /// It is being used.
     pub busy: bool,
+    /// What goes on beside the phase, a word each.
+    #[serde(default)]
+    pub pending: Vec<String>,
     /// What must still be undone.
     pub owes: Vec<String>,
 }
@@ -83,6 +86,7 @@ impl StateFile {
             since: humantime::format_rfc3339_millis(now).to_string(),
             ready: state.ready,
             busy: state.busy,
+            pending: state.pending.iter().map(|&word| word.to_owned()).collect(),
             owes: state.owes.clone(),
         };
         let new = self.directory.join(format!(".{STATE}.new"));
@@ -102,6 +106,11 @@ impl StateFile {
         if !Self::is_held(directory) {
             return None;
         }
+        Self::last(directory)
+    }
+
+    /// What was said last in `directory`, by whoever it was, alive or not; takes no lock. For who lives no longer than the program.
+    pub fn last(directory: &Path) -> Option<Published> {
         serde_json::from_slice(&fs::read(directory.join(STATE)).ok()?).ok()
     }
 
@@ -131,7 +140,7 @@ mod tests {
     use super::*;
 
     fn state(phase: &'static str) -> State {
-        State { phase, ready: true, busy: false, owes: vec!["deregister runner 42".into()] }
+        State { phase, ready: true, busy: false, pending: vec!["restoring"], owes: vec!["deregister runner 42".into()] }
     }
 
     #[test]
@@ -145,9 +154,11 @@ mod tests {
         file.write(&state("running")).unwrap();
         let published = StateFile::read(&home).unwrap();
         assert_eq!((published.phase.as_str(), published.ready, published.owes.len()), ("running", true, 1));
+        assert_eq!(published.pending, ["restoring"]);
         assert!(StateFile::is_held(&home));
         drop(file);
         assert_eq!(StateFile::read(&home), None);
+        assert_eq!(StateFile::last(&home), Some(published));
         StateFile::wait_until_free(&home);
     }
 

@@ -100,7 +100,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut timeline = Timeline::start(start);
-        let state = |phase| State { phase, ready: false, busy: false, owes: vec![] };
+        let state = |phase| State { phase, ready: false, busy: false, pending: vec![], owes: vec![] };
         timeline.reached(&state("checking"), at(0));
         timeline.reached(&state("preparing"), at(3));
         timeline.reached(&state("preparing"), at(10));

@@ -153,6 +153,19 @@ fn names_labels_limits_and_words_that_are_wrong() {
         ("no_label", &[PAT, ORG, ("NO_DEFAULT_LABELS", "true")]),
         ("limits_malformed", &[PAT, ORG, ("IDLE_TIMEOUT", "-1"), ("MAX_LIFETIME", "30d"), ("STARTUP_DELAY_IN_SECONDS", "1h30")]),
         ("platform_malformed", &[PAT, ORG, ("ECS_AGENT_URI", "169.254.170.2"), ("SPOT_NOTICE", "maybe"), ("SPOT_METADATA_URL", "imds")]),
+        (
+            "cache_malformed",
+            &[
+                PAT,
+                ORG,
+                ("TOOL_CACHE_RESTORE", "lazily"),
+                ("TOOL_CACHE_TOOLS", "node@20,python@"),
+                ("TOOL_CACHE_LAYOUT", "tree"),
+                ("TOOL_CACHE_TRUST", "team-a"),
+                ("TOOL_CACHE_ALLOW", "/run/allow"),
+                ("TOOL_CACHE_JOBS", "0"),
+            ],
+        ),
         ("foreign_word_malformed", &[PAT, ORG, ("EPHEMERAL", "once"), ("START_DOCKER_SERVICE", "auto")]),
         ("job_environment_with_secrets", &[PAT, ORG, ("RUNNER_ENVIRONMENT", "MY_OWN,GITHUB_PAT_FILE,ACTIONS_RUNNER_INPUT_URL")]),
     ]);
@@ -300,6 +313,16 @@ fn a_check_that_is_good_and_one_that_is_not() {
     let empty = bed.directory("empty-home").display().to_string();
     let bad = plainly(&bed).env("RUNNER_HOME", empty).env("DOCKER_HOST", socket).env("ACCESS_TOKEN", "ghp_marker").env("STOP_TIMOUT", "60");
     reviewed("entrypoint_check_bad", &bed, bad.arg("check"));
+    let (remote, list) = (bed.directory("efs").display().to_string(), bed.path("allow"));
+    std::fs::write(&list, format!("sha256:{}\n# and\n{}\n", "0".repeat(64), "f".repeat(64))).unwrap();
+    let cache = plainly(&bed)
+        .env("TOOL_CACHE_REMOTE", remote)
+        .env("TOOL_CACHE_RESTORE", "before-job")
+        .env("TOOL_CACHE_TOOLS", "node@20,go")
+        .env("TOOL_CACHE_TRUST", "team-a")
+        .env("TOOL_CACHE_ALLOW", list.display().to_string())
+        .env("ACTIONS_RUNNER_HOOK_JOB_STARTED", "/hooks/none.sh");
+    reviewed("entrypoint_check_cache", &bed, cache.arg("check"));
 }
 
 fn dind(bed: &Bed) -> Launch<'_> {

@@ -44,21 +44,47 @@ impl Kind {
 /// Counts the steps that change a file system and refuses all after the last: what a SIGKILL at that instant leaves behind,
 /// clean-up included. Without a number it never refuses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Gate(Option<Arc<AtomicI64>>);
+pub(super) struct Gate {
+    left: Option<Arc<AtomicI64>>,
+    #[cfg(test)]
+    hook: Hook,
+}
+
+/// Called before each step.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(super) struct Hook(Option<Arc<dyn Fn() + Send + Sync>>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
+}
 
 impl Gate {
     #[cfg(test)]
     pub(super) fn closing_after(steps: i64) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(steps))))
+        Self { left: Some(Arc::new(AtomicI64::new(steps))), ..Self::default() }
+    }
+
+    /// Never refuses, and calls `hook` before each step: a test may hold it there while others go on.
+    #[cfg(test)]
+    pub(super) fn calling(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { hook: Hook(Some(Arc::new(hook))), ..Self::default() }
     }
 
     #[cfg(test)]
     pub(super) fn is_shut(&self) -> bool {
-        self.0.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) < 0)
+        self.left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) < 0)
     }
 
     pub(super) fn pass(&self) -> Result<()> {
-        match &self.0 {
+        #[cfg(test)]
+        if let Some(hook) = &self.hook.0 {
+            hook();
+        }
+        match &self.left {
             Some(left) if left.fetch_sub(1, Ordering::SeqCst) <= 0 => Err(Errno::ECANCELED),
             _ => Ok(()),
         }

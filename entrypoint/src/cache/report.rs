@@ -11,7 +11,7 @@ use super::publish::Published;
 /// The result of one run.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    /// `restore` or `save`.
+    /// `restore`, `save`, `import` or `export`.
     pub(super) cache: &'static str,
     /// Copied and published.
     pub(super) versions: usize,
@@ -92,6 +92,8 @@ impl Report {
     pub(super) fn human(&self) -> String {
         let verb = match self.cache {
             "restore" => "restored",
+            "import" => "imported",
+            "export" => "exported",
             _ => "saved",
         };
         let mut text = format!(
@@ -119,13 +121,13 @@ impl Report {
     }
 }
 
-fn counted(count: u64, what: &str) -> String {
+pub(super) fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {what}{plural}", grouped(count))
 }
 
 /// Digits in groups of three.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -137,7 +139,7 @@ fn grouped(number: u64) -> String {
     out
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{} kB", bytes / 1_000),

@@ -14,6 +14,7 @@ use super::pack::digest::Digest;
 use super::pack::store::Packs;
 use super::pack::unpack::{self, Wanted, unpack_all};
 use super::plan::plan;
+use super::progress::Progress;
 use super::publish::Rules;
 use super::refusal::{Limits, Refusal};
 use super::report::Report;
@@ -45,7 +46,10 @@ pub(super) struct Restore<'a> {
     pub(super) allow: Option<BTreeSet<Digest>>,
     /// Nothing is written to the shared side.
     pub(super) read_only: bool,
+    /// An export: the same into any directory.
+    pub(super) export: bool,
     pub(super) stop: Stop,
+    pub(super) progress: Progress,
     pub(super) gate: Gate,
 }
 
@@ -60,9 +64,10 @@ impl Restore<'_> {
     /// Copies every wanted complete version of the shared side that the local one lacks. The local root is made if it does not
     /// exist.
     pub(super) fn run(&self) -> Result<Report, Unusable> {
-        let mut report = Report::begin("restore");
+        let mut report = Report::begin(if self.export { "export" } else { "restore" });
+        let target = if self.export { Side::Exported } else { Side::Local };
         let remote = Side::Remote.open(self.remote, &self.gate)?;
-        let local = Side::Local.open(self.local, &self.gate)?;
+        let local = target.open(self.local, &self.gate)?;
         let (shared, present) = std::thread::scope(|scope| {
             let shared = scope.spawn(|| self.look(&remote));
             let present = survey(&local);
@@ -70,7 +75,7 @@ impl Restore<'_> {
             (shared.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), present)
         });
         let shared = shared.map_err(Side::Remote.wrong("list", self.remote))?;
-        let present = present.map_err(Side::Local.wrong("list", self.local))?;
+        let present = present.map_err(target.wrong("list", self.local))?;
         let mut versions = shared.trees;
         versions.extend(shared.packed.iter().map(|id| (id.clone(), State::Complete)));
         versions.retain(|id, _| self.selection.wants(id));
@@ -78,9 +83,10 @@ impl Restore<'_> {
         report.already = plan.already;
         let (packed, trees): (Vec<_>, Vec<_>) = plan.copy.into_iter().partition(|id| shared.packed.contains(id));
         if !packed.is_empty() || !trees.is_empty() {
-            let stage = Stage::make(&local).map_err(Side::Local.wrong("stage in", self.local))?;
+            let stage = Stage::make(&local).map_err(target.wrong("stage in", self.local))?;
+            self.progress.expect(packed.len() + trees.len(), None);
             if let Some(packs) = &shared.packs {
-                self.unpack(packs, &local, &stage, packed, &mut report);
+                self.unpack(packs, &local, &stage, packed, trees.len(), &mut report);
             }
             if !trees.is_empty() {
                 self.copy(&remote, &local, &stage, trees).into_iter().for_each(|outcome| report.add(outcome));
@@ -100,7 +106,7 @@ impl Restore<'_> {
         Ok(Shared { packs, packed, trees })
     }
 
-    fn unpack(&self, packs: &Packs, local: &Dir, stage: &Stage, versions: Vec<VersionId>, report: &mut Report) {
+    fn unpack(&self, packs: &Packs, local: &Dir, stage: &Stage, versions: Vec<VersionId>, trees: usize, report: &mut Report) {
         let mut wanted = Vec::new();
         for (id, found) in resolved(packs, versions) {
             match found {
@@ -117,6 +123,9 @@ impl Restore<'_> {
                 Err(refusal) => report.add(Outcome { id, result: Err(refusal), files: 0, bytes: 0, skipped: 0 }),
             }
         }
+        // How large a tree is, nobody knows before it is copied.
+        let bytes = (trees == 0).then(|| wanted.iter().map(|(size, _)| size).sum());
+        self.progress.expect(wanted.len() + trees, bytes);
         // The largest first: what is left at the end is small, and the processors run dry together.
         wanted.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
         let threads = std::thread::available_parallelism().map_or(4, |count| (2 * count.get()).min(UNPACKERS));
@@ -126,6 +135,7 @@ impl Restore<'_> {
             rules: RULES,
             may_write: !self.read_only,
             stop: &self.stop,
+            progress: &self.progress,
         };
         let wanted = wanted.into_iter().map(|(_, wanted)| wanted).collect();
         unpack_all(packs, local, stage, wanted, &manner).into_iter().for_each(|outcome| report.add(outcome));
@@ -140,6 +150,7 @@ impl Restore<'_> {
             rules: RULES,
             homes: homes(self.local),
             stop: self.stop.clone(),
+            progress: self.progress.clone(),
         };
         copy_all(remote, local, stage, versions, &manner)
     }

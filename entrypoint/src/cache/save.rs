@@ -11,6 +11,7 @@ use super::outcome::Outcome;
 use super::pack::store::Packs;
 use super::pack::writing::{self, write_all};
 use super::plan::plan;
+use super::progress::Progress;
 use super::publish::Rules;
 use super::refusal::Limits;
 use super::report::Report;
@@ -44,15 +45,19 @@ pub(super) struct Save<'a> {
     /// Files of trees copied at once; the most of what is packed at once.
     pub(super) jobs: usize,
     pub(super) patience: Duration,
+    /// An import: packs are made of what the shared side has only as trees, too.
+    pub(super) import: bool,
     pub(super) stop: Stop,
+    pub(super) progress: Progress,
     pub(super) gate: Gate,
 }
 
 impl Save<'_> {
     /// Copies every complete version of the local side that the shared one lacks. What is published there is never replaced.
     pub(super) fn run(&self) -> Result<Report, Unusable> {
-        let mut report = Report::begin("save");
-        let local = Side::Local.open(self.local, &self.gate)?;
+        let mut report = Report::begin(if self.import { "import" } else { "save" });
+        let source = if self.import { Side::Imported } else { Side::Local };
+        let local = source.open(self.local, &self.gate)?;
         let remote = Side::Remote.open(self.remote, &self.gate)?;
         let (present, here) = std::thread::scope(|scope| {
             let present = scope.spawn(|| self.look(&remote));
@@ -63,12 +68,13 @@ impl Save<'_> {
             // A panic of the listing is our bug, here as there.
             (present.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), here)
         });
-        let (versions, changed) = here.map_err(Side::Local.wrong("list", self.local))?;
+        let (versions, changed) = here.map_err(source.wrong("list", self.local))?;
         let present = present.map_err(Side::Remote.wrong("list", self.remote))?;
         let plan = plan(&versions, &present);
         report.already = plan.already;
         report.changed = changed.iter().filter(|id| present.get(*id) == Some(&State::Complete)).map(ToString::to_string).collect();
         if !plan.copy.is_empty() {
+            self.progress.expect(plan.copy.len(), None);
             let outcomes = match self.layout {
                 Layout::Pack => self.pack(&local, &remote, &plan.copy),
                 Layout::Tree => self.copy(&local, &remote, plan.copy),
@@ -80,7 +86,7 @@ impl Save<'_> {
 
     /// What the shared side has in either layout.
     fn look(&self, remote: &Dir) -> nix::Result<Versions> {
-        let mut present = if self.trust == SHARED { survey(remote)? } else { Versions::new() };
+        let mut present = if self.trust == SHARED && !self.import { survey(remote)? } else { Versions::new() };
         if let Some(packs) = Packs::open(remote, self.trust)? {
             present.extend(packs.list()?.into_iter().map(|id| (id, State::Complete)));
         }
@@ -90,12 +96,9 @@ impl Save<'_> {
     fn pack(&self, local: &Dir, remote: &Dir, versions: &[VersionId]) -> nix::Result<Vec<Outcome>> {
         let packs = Packs::make(remote, self.trust)?;
         let homes = homes(self.local);
-        let outcomes = write_all(
-            local,
-            &packs,
-            versions,
-            &writing::Manner { jobs: self.jobs, limits: Limits::default(), homes: &homes, stop: &self.stop },
-        );
+        let manner =
+            writing::Manner { jobs: self.jobs, limits: Limits::default(), homes: &homes, stop: &self.stop, progress: &self.progress };
+        let outcomes = write_all(local, &packs, versions, &manner);
         packs.collect_old();
         Ok(outcomes)
     }
@@ -109,6 +112,7 @@ impl Save<'_> {
             rules: Rules { shared: true, durable: true, patience: self.patience },
             homes: homes(self.local),
             stop: self.stop.clone(),
+            progress: self.progress.clone(),
         };
         let outcomes = copy_all(local, remote, &stage, versions, &manner);
         // Tidying up after others is not worth a failure.

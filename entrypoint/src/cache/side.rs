@@ -12,12 +12,16 @@ use super::dir::{Dir, Gate};
 pub(super) enum Side {
     Remote,
     Local,
+    /// A tree that becomes packs.
+    Imported,
+    /// Where plain trees are wanted.
+    Exported,
 }
 
 impl Side {
     /// Opens the directory of this side.
     pub(super) fn open(self, path: &Path, gate: &Gate) -> Result<Dir, Unusable> {
-        if self == Self::Local {
+        if matches!(self, Self::Local | Self::Exported) {
             // A restore may be the first to need it. That of a remote would be a directory under a mount that is missing.
             let _ = std::fs::create_dir_all(path);
         }
@@ -39,6 +43,10 @@ impl Side {
             (Self::Remote, _) => {
                 "\nhint: the runner's user must be able to read (and to save, write) TOOL_CACHE_REMOTE; look at the volume's access point, uid and mount options"
             }
+            (Self::Imported, _) => {
+                "\nhint: name a hosted tool cache, or a copy of one: the directory that has <tool>/<version>/<arch>/ in it"
+            }
+            (Self::Exported, _) => "\nhint: name a directory that this user may write to; it is made if it is missing",
             (Self::Local, _) => "\nhint: RUNNER_TOOL_CACHE must be a directory that the runner's user owns",
         }
     }
@@ -49,6 +57,8 @@ impl fmt::Display for Side {
         f.write_str(match self {
             Self::Remote => "remote tool cache",
             Self::Local => "local tool cache",
+            Self::Imported => "imported",
+            Self::Exported => "export",
         })
     }
 }

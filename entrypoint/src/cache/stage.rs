@@ -78,6 +78,35 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Deletes parts that nobody wrote to for that many seconds, for one who has none himself; a dry run only says which.
+    pub(super) fn collect_dead(root: &Dir, older_than: i64, dry_run: bool) -> Vec<(OsString, Result<()>)> {
+        let Ok(area) = root.sub(OsStr::new(AREA)) else { return Vec::new() };
+        let listed = area.now().and_then(|now| Ok((now, area.entries()?)));
+        let Ok((now, entries)) = listed else { return Vec::new() };
+        let dead = entries.into_iter().filter(|(name, _)| area.stat(name).is_ok_and(|stat| now - stat.st_mtime > older_than));
+        let cleared = dead.map(|(name, _)| {
+            let removed = if dry_run { Ok(()) } else { area.remove_tree(&name) };
+            (name, removed)
+        });
+        let cleared = cleared.collect();
+        // Fails while anybody uses it.
+        let _ = if dry_run { Ok(()) } else { root.remove_dir(OsStr::new(AREA)) };
+        cleared
+    }
+
+    /// How many parts there are, and how many of them nobody wrote to since then (in seconds).
+    pub(super) fn count(root: &Dir, since: i64) -> Result<(usize, usize)> {
+        let area = match root.sub(OsStr::new(AREA)) {
+            Err(Errno::ENOENT) => return Ok((0, 0)),
+            area => area?,
+        };
+        let entries = area.entries()?;
+        let dead = entries.iter().filter(|(name, _)| area.stat(name).is_ok_and(|stat| stat.st_mtime < since)).count();
+        Ok((entries.len(), dead))
+    }
+}
+
 /// What was moved out of the way.
 #[derive(Debug)]
 pub(super) struct Displaced {

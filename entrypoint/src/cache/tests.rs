@@ -1,8 +1,10 @@
 //! Both directions and both layouts on directories of a test.
 
 mod copies;
+mod keeping;
 mod packs;
 mod races;
+mod turns;
 mod words;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dir::Gate;
+use super::progress::Progress;
 use super::report::Report;
 use super::restore::{Restore, SHARED};
 use super::save::{Layout, Save};
@@ -149,12 +152,25 @@ fn from<'a>(remote: &'a Path, local: &'a Path) -> Restore<'a> {
         trust: SHARED,
         allow: None,
         read_only: false,
+        export: false,
         stop: Stop::default(),
+        progress: Progress::default(),
         gate: Gate::default(),
     }
 }
 
 /// A save as it usually is.
 fn into<'a>(local: &'a Path, remote: &'a Path, layout: Layout) -> Save<'a> {
-    Save { local, remote, layout, trust: SHARED, jobs: 8, patience: Duration::ZERO, stop: Stop::default(), gate: Gate::default() }
+    Save {
+        local,
+        remote,
+        layout,
+        trust: SHARED,
+        jobs: 8,
+        patience: Duration::ZERO,
+        import: false,
+        stop: Stop::default(),
+        progress: Progress::default(),
+        gate: Gate::default(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, Credential, Name, Ready, Registration, Wanted, shown_url};
+use super::{Cache, Config, Credential, Name, Ready, Registration, Wanted, shown_url};
 
 impl Config {
     /// What this configuration amounts to: pairs of a heading and a line.
@@ -20,13 +20,10 @@ impl Config {
         if let Registration::Jit(wanted) | Registration::Classic { wanted, .. } = &self.registration {
             lines.extend(wanted.described());
         }
-        let cache = self.cache.as_ref().map_or("none".to_owned(), |cache| {
-            format!("{} (restore {}, save {})", cache.remote.display(), within(cache.restore), within(cache.save))
-        });
         lines.extend([
             ("runner", format!("{} as {}", self.runner.home.display(), self.runner.user.as_deref().unwrap_or("this user"))),
             ("docker", self.docker.as_ref().map_or("none".to_owned(), |docker| docker.host.clone())),
-            ("tool cache", cache),
+            ("tool cache", self.cache.as_ref().map_or("none".to_owned(), Cache::described)),
             (
                 "stop",
                 format!(
@@ -113,10 +110,6 @@ fn credential(credential: &Credential) -> String {
             format!("GitHub App {id}{at}")
         }
     }
-}
-
-fn within(span: Option<Duration>) -> String {
-    span.map_or("off".to_owned(), |span| format!("within {} s", span.as_secs()))
 }
 
 fn limit(span: Option<Duration>) -> String {

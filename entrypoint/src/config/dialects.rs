@@ -184,8 +184,12 @@ const ARC_LEGACY: Dialect = Dialect {
         row("RUNNER_STATUS_UPDATE_HOOK", "tell the Runner resource", "not done, with a warning: the log and the state file tell it"),
         row("LOG_DEBUG_DISABLED", "a level less in the log", "LOG_LEVEL does it; the other four are accepted as well"),
         row("NO_COLOR", "no colour", ""),
-        row("ACTIONS_RUNNER_HOOK_JOB_STARTED", "a script before the job", "no default: /etc/arc/hooks is theirs"),
-        row("ACTIONS_RUNNER_HOOK_JOB_COMPLETED", "a script after the job", "likewise"),
+        row(
+            "ACTIONS_RUNNER_HOOK_JOB_STARTED",
+            "a script before the job",
+            "no default: /etc/arc/hooks is theirs; with TOOL_CACHE_RESTORE=before-job it runs after the wait for the cache",
+        ),
+        row("ACTIONS_RUNNER_HOOK_JOB_COMPLETED", "a script after the job", "no default either"),
         row("RUNNER_TOOL_CACHE", "tool cache", ""),
     ],
 };

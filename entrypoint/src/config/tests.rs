@@ -1,3 +1,4 @@
+mod cache;
 mod dialects;
 
 use std::path::Path;

@@ -8,7 +8,7 @@ use supervise::{
     records::{self, Format, Sink},
 };
 
-use super::{Cache, Docker, Platform, Runner, RunnerCommand, environment};
+use super::{Docker, Platform, Runner, RunnerCommand, environment};
 
 /// A week: longer than GitHub lets a job run.
 const LONGEST_LIMIT: Duration = Duration::from_secs(7 * 86_400);
@@ -35,15 +35,6 @@ pub(super) fn docker(reader: &mut Reader) -> Option<Docker> {
         );
     }
     Some(Docker { host, budget: if off { Duration::ZERO } else { budget } })
-}
-
-pub(super) fn cache(reader: &mut Reader) -> Option<Cache> {
-    let longest = Duration::from_secs(3600);
-    let restore = (reader.switch("TOOL_CACHE_RESTORE"), reader.duration("TOOL_CACHE_RESTORE_TIMEOUT", Duration::from_secs(1), longest));
-    let save = (reader.switch("TOOL_CACHE_SAVE"), reader.duration("TOOL_CACHE_SAVE_TIMEOUT", Duration::from_secs(1), longest));
-    let remote = reader.path("TOOL_CACHE_REMOTE")?;
-    let on = |(on, budget): (bool, Duration)| on.then_some(budget);
-    Some(Cache { remote, restore: on(restore), save: on(save) })
 }
 
 pub(super) fn stop_signals(reader: &mut Reader) -> Vec<Signal> {

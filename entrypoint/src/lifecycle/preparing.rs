@@ -1,10 +1,10 @@
 //! Before the runner: the check, then cache, docker and registration, side by side.
 
-use supervise::{Action, ChildEnd, Level, Signal, Target};
+use supervise::{Action, Level};
 
-use super::{Actions, Job, Lifecycle, Outcome, Phase, Register, Restore, Role, Timer};
+use super::{Actions, Job, Lifecycle, Outcome, Phase, Register, Restore, Timer};
 use crate::{
-    stages::{AFTER_KILL, Ending},
+    stages::Ending,
     words::{SpotNotice, Task},
 };
 
@@ -72,15 +72,13 @@ impl Lifecycle {
     }
 
     fn prepare(&mut self) -> Actions {
-        let restore = if self.plan.restore.is_some() { Restore::Going } else { Restore::Over };
+        self.restore = if self.plan.restore.is_some() { Restore::Going } else { Restore::Over };
         let mut actions =
-            vec![self.enter(Phase::Preparing { restore, docker: self.plan.docker, register: Register::Going }), Action::Run(Job::Register)];
+            vec![self.enter(Phase::Preparing { docker: self.plan.docker, register: Register::Going }), Action::Run(Job::Register)];
         if self.plan.docker {
             actions.push(Action::Run(Job::WaitForDocker));
         }
-        if let Some(budget) = self.plan.restore {
-            actions.extend([Action::Spawn(Role::Restore), Action::Arm(Timer::Restore, budget)]);
-        }
+        actions.extend(self.start_restore());
         if self.plan.spot {
             actions.push(Action::Run(Job::WatchSpot));
         }
@@ -89,9 +87,9 @@ impl Lifecycle {
 
     /// A part of the preparation is over.
     pub(super) fn prepared(&mut self, part: Part) -> Actions {
-        if let Phase::Preparing { restore, docker, register } = &mut self.phase {
+        if let Phase::Preparing { docker, register } = &mut self.phase {
             match part {
-                Part::Restore => *restore = Restore::Over,
+                Part::Restore => {}
                 Part::Docker => *docker = false,
                 Part::Register => *register = Register::Over,
             }
@@ -99,11 +97,12 @@ impl Lifecycle {
         self.go_on()
     }
 
-    /// With all parts over the runner can start or, when the life is already ending, end.
+    /// With all that it needs over the runner can start or, when the life is already ending, end.
     fn go_on(&mut self) -> Actions {
         match self.phase {
-            Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over } if self.is_unwanted() => self.leave(),
-            Phase::Preparing { restore: Restore::Over, docker: false, register: Register::Over } => self.start_runner(),
+            Phase::Preparing { docker: false, register: Register::Over } if !self.cache_lets_go_on() => vec![],
+            Phase::Preparing { docker: false, register: Register::Over } if self.is_unwanted() => self.leave(),
+            Phase::Preparing { docker: false, register: Register::Over } => self.start_runner(),
             _ => vec![],
         }
     }
@@ -133,12 +132,8 @@ impl Lifecycle {
     /// errand between its word and our hearing it left a runner that nobody knew of.
     pub(super) fn stop_preparing(&mut self) -> Actions {
         let settle = self.budget.settle;
-        let Phase::Preparing { restore, docker, register } = &mut self.phase else { return vec![] };
-        let mut actions = Vec::new();
-        if *restore == Restore::Going {
-            *restore = Restore::Killed;
-            actions.extend([Action::Signal(Target::Group(Role::Restore), Signal::KILL), Action::Arm(Timer::Restore, AFTER_KILL)]);
-        }
+        let mut actions = self.end_restore();
+        let Phase::Preparing { docker, register } = &mut self.phase else { return vec![] };
         if std::mem::take(docker) {
             actions.push(Action::Abandon(Job::WaitForDocker));
         }
@@ -168,36 +163,6 @@ impl Lifecycle {
             (_, Outcome::Spot(SpotNotice::Ends(left))) => self.machine_ends(left),
             (_, Outcome::Spot(SpotNotice::Unreachable(why))) => vec![Action::Say(Level::Warn, why)],
             (Phase::Preparing { .. }, outcome) => self.told_of_registration(outcome),
-            _ => vec![],
-        }
-    }
-
-    pub(super) fn restored(&mut self, end: ChildEnd) -> Actions {
-        let mut actions = vec![Action::Disarm(Timer::Restore)];
-        if end != ChildEnd::Code(0) && !self.is_unwanted() {
-            // What could not be read now would be written without knowing what is there already.
-            self.plan.save = None;
-            let what = "the tool cache was not restored (its lines above say why); the job runs without it, and nothing will be saved";
-            actions.push(Action::Say(Level::Warn, what.to_owned()));
-        }
-        actions.extend(self.prepared(Part::Restore));
-        actions
-    }
-
-    pub(super) fn restore_expired(&mut self) -> Actions {
-        match &mut self.phase {
-            Phase::Preparing { restore: restore @ Restore::Going, .. } => {
-                *restore = Restore::Killed;
-                vec![
-                    Action::Say(Level::Warn, "the tool cache was not restored in time; starting without the rest of it".to_owned()),
-                    Action::Signal(Target::Group(Role::Restore), Signal::KILL),
-                    Action::Arm(Timer::Restore, AFTER_KILL),
-                ]
-            }
-            Phase::Preparing { restore: Restore::Killed, .. } => {
-                self.plan.save = None;
-                self.prepared(Part::Restore)
-            }
             _ => vec![],
         }
     }

@@ -57,6 +57,9 @@ impl Lifecycle {
         self.stopping = Some(cause);
         self.budget = budget;
         let mut actions = vec![Action::Say(Level::Info, why), Action::Tighten(Timer::Budget, budget.total.saturating_sub(budget.reserve))];
+        if matches!(self.phase, Phase::Running { .. } | Phase::Draining(_)) {
+            actions.extend(self.end_restore());
+        }
         actions.extend(match self.phase.clone() {
             Phase::Checking { .. } => self.stop_checking(),
             Phase::Preparing { .. } => self.stop_preparing(),
@@ -128,7 +131,8 @@ impl Lifecycle {
     /// SIGINT to the Listener alone: it cancels its job and ends the session in its own time. SIGTERM would have a hidden limit of
     /// 30 s, and a signal to the group would hit the job's steps (actions/runner `Runner.cs`, `HostContext.cs`).
     pub(super) fn end_listener(&mut self) -> Actions {
-        let mut actions = vec![self.enter(Phase::Draining(Drain::Ending))];
+        let mut actions = self.end_restore();
+        actions.push(self.enter(Phase::Draining(Drain::Ending)));
         if self.job == JobState::Running {
             self.end_as(Ending::JobCut);
             actions.push(Action::Say(Level::Warn, "the time for the job is over; cancelling it".to_owned()));

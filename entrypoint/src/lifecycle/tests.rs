@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use supervise::{Action, ChildEnd, Event, Machine, Signal, Target};
 
-use super::{Job, JobState, Lifecycle, Note, Obligation, Outcome, Plan, Registration, Removal, RemovedBy, Role, Timer, Words};
+use super::{Job, JobState, Lifecycle, Note, Obligation, Outcome, Plan, RESTORING, Registration, Removal, RemovedBy, Role, Timer, Words};
 use crate::stages::{Ending, StopBudget};
 
 const NAMES: [&str; 2] = ["r", "s"];
@@ -22,6 +22,7 @@ fn plan() -> Plan {
         find_task: false,
         docker: true,
         restore: Some(120 * SECOND),
+        before_job: false,
         save: Some(120 * SECOND),
         configure: 60 * SECOND,
         removal: RemovedBy::Api,
@@ -40,10 +41,16 @@ fn bare() -> Plan {
     Plan { docker: false, restore: None, save: None, ..plan() }
 }
 
+/// The restore goes on while the runner waits for its job.
+fn beside() -> Plan {
+    Plan { docker: false, before_job: true, idle_timeout: Some(SECOND), ..plan() }
+}
+
 /// Plans that together have everything in them; one with all of it would have too many lives.
-fn plans() -> [(&'static str, Plan); 6] {
+fn plans() -> [(&'static str, Plan); 7] {
     [
         ("cache and docker", plan()),
+        ("cache beside the runner", beside()),
         ("config.sh, its token alone", Plan { removal: RemovedBy::ConfigSh, ..bare() }),
         ("config.sh beside docker, with a credential", Plan { docker: true, ..bare() }),
         ("registered by others", Plan { removal: RemovedBy::Others, save: Some(SECOND), perf: true, ..bare() }),
@@ -75,6 +82,48 @@ fn idle() -> Lifecycle {
         ],
     );
     machine
+}
+
+fn listening_beside_the_restore() -> Lifecycle {
+    let mut machine = Lifecycle::new(beside());
+    drive(
+        &mut machine,
+        [
+            Event::Started,
+            Event::Told(Outcome::Checked(Ok(()))),
+            Event::Told(Outcome::MayExist("r".into())),
+            Event::Told(Outcome::Registered { id: Some(42), name: "r".into() }),
+            Event::Noted(Note::Listening),
+        ],
+    );
+    machine
+}
+
+#[test]
+fn a_restore_beside_the_runner_is_pending_until_it_is_over() {
+    let pending = |actions: &[Action<Words>]| {
+        actions.iter().rev().find_map(|action| match action {
+            Action::Publish(state) => Some((state.ready, state.pending.clone())),
+            _ => None,
+        })
+    };
+    let mut machine = listening_beside_the_restore();
+    let actions = machine.on(Event::Noted(Note::JobStarted("build".into())));
+    assert_eq!(pending(&actions), Some((true, vec![RESTORING])));
+    let actions = machine.on(Event::Expired(Timer::Restore));
+    assert!(actions.contains(&Action::Signal(Target::Group(Role::Restore), Signal::KILL)));
+    let actions = machine.on(Event::ChildEnded(Role::Restore, ChildEnd::Signal(Signal::KILL)));
+    assert_eq!(pending(&actions), Some((true, vec![])));
+    assert!(!machine.owed.contains(&Obligation::SaveCache));
+}
+
+#[test]
+fn a_stop_ends_the_restore_first_and_asks_for_the_job_as_ever() {
+    let mut machine = listening_beside_the_restore();
+    let actions = machine.on(Event::Signal(Signal::TERM));
+    let place = |wanted: &Action<Words>| actions.iter().position(|action| action == wanted).expect("it is done");
+    let killed = place(&Action::Signal(Target::Group(Role::Restore), Signal::KILL));
+    assert!(killed < place(&Action::Run(Job::Deregister(runner()))));
 }
 
 #[test]

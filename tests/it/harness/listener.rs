@@ -328,5 +328,6 @@ fn the_hook_runs_before_the_steps_and_its_failure_is_the_jobs() {
     };
     assert_eq!(run(Some("echo hook of $GITHUB_JOB")), ("Succeeded".into(), "hook of build\nstep\n".into()));
     assert_eq!(run(Some("exit 3")), ("Failed".into(), String::new()));
-    assert_eq!(run(None).0, "Failed");
+    assert_eq!(run(Some("false | true; echo no pipefail")).0, "Failed");
+    assert_eq!(run(None), ("Failed".into(), "start the step: File doesn't exist\n".into()));
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its lines are what a supervisor reads")]
 
 mod configure;
+mod hook;
 mod listener;
 mod options;
 mod perf;

@@ -18,6 +18,8 @@ use runner_tests::clock;
 use runner_tests::github::Job;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::hook;
+
 const SUCCEEDED: u8 = 100;
 const FAILED: u8 = 102;
 const CANCELED: u8 = 103;
@@ -70,22 +72,20 @@ fn run(job: &Job, flags: &Flags) -> u8 {
     let _ = fs::create_dir_all(&workspace);
     let tracking = format!("github_{}", std::process::id());
     let mut result = SUCCEEDED;
-    let mut steps = Vec::new();
-    // The first step is the hook: as the runner's user, on the host; a missing file fails the job like one that fails
-    // (actions/runner, src/Runner.Worker/JobHookProvider.cs).
-    if let Some(hook) = std::env::var("ACTIONS_RUNNER_HOOK_JOB_STARTED").ok().filter(|path| !path.is_empty()) {
-        steps.push(PathBuf::from(hook));
-    }
+    // The first step is the hook: as the runner's user, on the host; a hook that cannot be run fails the job like one that fails.
+    let mut steps: Vec<std::io::Result<Command>> = hook::configured().iter().map(|hook| hook::command(hook)).collect();
     for (number, script) in job.steps.iter().enumerate() {
         let file = temp.join(format!("step-{number}.sh"));
         let _ = fs::write(&file, script);
-        steps.push(file);
+        let mut step = Command::new("bash");
+        step.arg("-e").arg(file);
+        steps.push(Ok(step));
     }
-    for file in steps {
+    for step in steps {
         if flags.any() {
             break;
         }
-        match start_step(&file, &workspace, &temp, &tracking) {
+        match step.and_then(|step| start_step(step, &workspace, &temp, &tracking)) {
             Ok(mut step) => {
                 if !wait(&mut step, job, flags) {
                     result = FAILED;
@@ -107,9 +107,8 @@ fn run(job: &Job, flags: &Flags) -> u8 {
     if flags.cancelled.load(Ordering::SeqCst) { CANCELED } else { result }
 }
 
-fn start_step(file: &Path, workspace: &Path, temp: &Path, tracking: &str) -> std::io::Result<Child> {
-    let mut step = Command::new("bash");
-    step.arg("-e").arg(file).current_dir(workspace).stdin(Stdio::null());
+fn start_step(mut step: Command, workspace: &Path, temp: &Path, tracking: &str) -> std::io::Result<Child> {
+    step.current_dir(workspace).stdin(Stdio::null());
     step.env("CI", "true").env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", workspace).env(TRACKING, tracking);
     step.env("RUNNER_TEMP", temp).env("RUNNER_WORKSPACE", workspace.parent().unwrap_or(workspace));
     step.env("GITHUB_JOB", "build").env("GITHUB_RUN_ID", "1").env("GITHUB_REPOSITORY", "acme/widgets").env("GITHUB_WORKFLOW", "ci");

@@ -105,6 +105,11 @@ impl Pack {
         self.frames.len()
     }
 
+    /// Bytes of one frame in the pack.
+    pub(in crate::cache) fn packed_size(&self, index: usize) -> u64 {
+        self.offsets[index + 1] - self.offsets[index]
+    }
+
     /// Unpacks one frame into `buffers.plain` and compares its sum.
     pub(super) fn frame(&self, index: usize, buffers: &mut Buffers) -> Result<(), Refusal> {
         let (begin, end) = (self.offsets[index], self.offsets[index + 1]);

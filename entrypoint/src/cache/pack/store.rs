@@ -21,11 +21,11 @@ use crate::cache::refusal::Refusal;
 use crate::cache::stage::KEPT_SECONDS;
 use crate::cache::token::fresh_token;
 
-const FOLDER: &str = ".packs";
-const OBJECTS: &str = "objects";
-const REFS: &str = "refs";
-const STAGE: &str = "stage";
-const QUARANTINE: &str = "quarantine";
+pub(super) const FOLDER: &str = ".packs";
+pub(super) const OBJECTS: &str = "objects";
+pub(super) const REFS: &str = "refs";
+pub(super) const STAGE: &str = "stage";
+pub(super) const QUARANTINE: &str = "quarantine";
 const ENDING: &str = ".tar.zst";
 /// Where a reference leads, before the object's name.
 const WAY: &str = "../../objects/";
@@ -70,21 +70,20 @@ impl Packs {
     pub(in crate::cache) fn digest_of(&self, id: &VersionId) -> std::result::Result<Digest, Refusal> {
         let path = id.to_string();
         let target = self.refs.read_link(&encoded(id)?).map_err(Refusal::at("read the reference of", path.as_bytes()))?;
-        let name = target.as_bytes().strip_prefix(WAY.as_bytes()).and_then(|name| name.strip_suffix(ENDING.as_bytes()));
-        name.and_then(Digest::parse).ok_or_else(|| Refusal::Forged(format!("its reference leads to {}", printable(target.as_bytes()))))
+        digest_in(&target).ok_or_else(|| Refusal::Forged(format!("its reference leads to {}", printable(target.as_bytes()))))
     }
 
     /// Opens a pack. `Dangling`: nobody has it.
     pub(in crate::cache) fn object(&self, digest: Digest) -> std::result::Result<File, Refusal> {
         let name = object_name(digest);
-        // Not opened before it is known: opening a device may do something.
-        match self.objects.stat(&name).map(|stat| Kind::of(&stat)) {
-            Ok(Kind::File) => {}
-            Ok(_) => return Err(Refusal::Forged("it is no file".into())),
-            Err(Errno::ENOENT) => return Err(Refusal::Dangling(digest.to_string())),
-            Err(cause) => return Err(Refusal::at("look at the pack", digest.to_string().as_bytes())(cause)),
+        // Not opened if it is known to be something else: opening a device may do something. Whether it is there, the open tells.
+        if self.objects.stat(&name).is_ok_and(|stat| Kind::of(&stat) != Kind::File) {
+            return Err(Refusal::Forged("it is no file".into()));
         }
-        self.objects.open_file(&name).map_err(Refusal::at("open the pack", digest.to_string().as_bytes()))
+        match self.objects.open_file(&name) {
+            Err(Errno::ENOENT) => Err(Refusal::Dangling(digest.to_string())),
+            other => other.map_err(Refusal::at("open the pack", digest.to_string().as_bytes())),
+        }
     }
 
     /// Bytes of a pack.
@@ -112,33 +111,57 @@ impl Packs {
 
     /// Gives a whole pack its name, and the version its reference.
     pub(in crate::cache) fn publish(&self, staged: Staged, digest: Digest, id: &VersionId) -> std::result::Result<Published, Refusal> {
+        let mut staged = Some(staged);
+        let published = self.refer(&mut staged, digest, id);
+        if let Some(staged) = staged {
+            staged.discard();
+        }
+        published
+    }
+
+    fn refer(&self, staged: &mut Option<Staged>, digest: Digest, id: &VersionId) -> std::result::Result<Published, Refusal> {
         let told = id.to_string();
         let at = |operation| Refusal::at(operation, told.as_bytes());
         let object = object_name(digest);
         if self.objects.has(&object, Kind::File).map_err(at("look for the pack of"))? {
             // The same contents, perhaps of another trust domain. Used now, so that nobody tidies it away under the new reference.
             self.stamp(digest);
-            staged.discard();
         } else {
-            staged.stage.rename_to(&staged.name, &self.objects, &object).map_err(at("rename into place the pack of"))?;
-            self.objects.sync().map_err(at("write to disk the name of the pack of"))?;
+            self.place(staged, &object, &told)?;
         }
-        let mut target = OsString::from(WAY);
-        target.push(&object);
+        let target = target_of(digest);
         let reference = encoded(id)?;
         match self.refs.make_reference(&target, &reference) {
             Ok(()) => {}
             // After a lost connection a server may refuse the repetition of what it has carried out: what stands there tells.
             Err(Errno::EEXIST) => match self.refs.read_link(&reference) {
-                Ok(there) if there == target => return Ok(Published::Ours),
+                Ok(there) if there == target => {}
                 Ok(_) => return Ok(Published::Theirs),
                 // What stands there is no reference to anybody.
                 Err(cause) => return Err(at("read what stands in the place of the reference of")(cause)),
             },
             Err(cause) => return Err(at("make the reference of")(cause)),
         }
+        // Who removes unused packs moves one away, then looks for references; we made ours, then look for the pack: one of the two
+        // sees the other. Opened and not looked at, because an open is answered by the server and a look perhaps by our own kernel.
+        if matches!(self.object(digest), Err(Refusal::Dangling(_))) {
+            self.place(staged, &object, &told).inspect_err(|_| {
+                // Without a pack it would keep others from saving the version.
+                let _ = self.refs.unlink(&reference);
+            })?;
+        }
         self.refs.sync().map_err(at("write to disk the reference of"))?;
         Ok(Published::Ours)
+    }
+
+    /// Gives a staged pack its name, if it has not got it before.
+    fn place(&self, staged: &mut Option<Staged>, object: &OsStr, told: &str) -> std::result::Result<(), Refusal> {
+        let Some(Staged { stage, name }) = staged else {
+            return Err(Refusal::Withdrawn(format!("the pack of {told}")));
+        };
+        stage.rename_to(name, &self.objects, object).map_err(Refusal::at("rename into place the pack of", told.as_bytes()))?;
+        *staged = None;
+        self.objects.sync().map_err(Refusal::at("write to disk the name of the pack of", told.as_bytes()))
     }
 
     /// Puts a broken pack where nobody takes it for one and gives its name free for a good one. Best effort: whoever cannot write
@@ -152,10 +175,12 @@ impl Packs {
         let Ok(mut aside) = fresh_token() else { return false };
         aside.push("-");
         aside.push(object_name(digest));
-        let moved = self
-            .folder
-            .sub_or_make(OsStr::new(QUARANTINE))
-            .and_then(|quarantine| self.objects.rename_to(&object_name(digest), &quarantine, &aside));
+        let moved = self.folder.sub_or_make(OsStr::new(QUARANTINE)).and_then(|quarantine| {
+            self.objects.rename_to(&object_name(digest), &quarantine, &aside)?;
+            // From now on its time is that of its quarantine: who tidies up goes by it.
+            let _ = quarantine.set_mtime_of(&aside, &TimeSpec::UTIME_NOW);
+            Ok(())
+        });
         let freed = self.digest_of(id) != Ok(digest) || self.forget(id);
         moved.is_ok() && freed
     }
@@ -199,12 +224,27 @@ impl Staged {
     }
 }
 
-fn object_name(digest: Digest) -> OsString {
+pub(super) fn object_name(digest: Digest) -> OsString {
     format!("{digest}{ENDING}").into()
 }
 
+/// The digest in an object's name.
+pub(super) fn digest_named(name: &OsStr) -> Option<Digest> {
+    name.as_bytes().strip_suffix(ENDING.as_bytes()).and_then(Digest::parse)
+}
+
+/// What a reference to a pack holds.
+pub(super) fn target_of(digest: Digest) -> OsString {
+    format!("{WAY}{digest}{ENDING}").into()
+}
+
+/// The digest in what a reference holds.
+pub(super) fn digest_in(target: &OsStr) -> Option<Digest> {
+    target.as_bytes().strip_prefix(WAY.as_bytes()).and_then(|name| digest_named(OsStr::from_bytes(name)))
+}
+
 /// `<tool>@<version>@<arch>`, with `%40` and `%25` for `@` and `%` in them.
-fn encoded(id: &VersionId) -> std::result::Result<OsString, Refusal> {
+pub(super) fn encoded(id: &VersionId) -> std::result::Result<OsString, Refusal> {
     let mut name = Vec::new();
     for (index, part) in [&id.tool, &id.version, &id.arch].into_iter().enumerate() {
         if index > 0 {
@@ -225,7 +265,7 @@ fn encoded(id: &VersionId) -> std::result::Result<OsString, Refusal> {
 }
 
 /// The version of a reference's name; `None`: we would not have written it so.
-fn decoded(name: &OsStr) -> Option<VersionId> {
+pub(super) fn decoded(name: &OsStr) -> Option<VersionId> {
     let mut parts = name.as_bytes().split(|byte| *byte == b'@').map(|part| {
         let mut plain = Vec::with_capacity(part.len());
         let mut rest = part;

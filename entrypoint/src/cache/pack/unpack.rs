@@ -22,6 +22,7 @@ use super::write::part_of;
 use crate::cache::dir::Dir;
 use crate::cache::names::{VersionId, printable};
 use crate::cache::outcome::Outcome;
+use crate::cache::progress::Progress;
 use crate::cache::publish::{Published, Rules, publish};
 use crate::cache::queue::{Order, Queue};
 use crate::cache::refusal::{Limits, Refusal};
@@ -48,6 +49,7 @@ pub(in crate::cache) struct Manner<'a> {
     /// Whether the shared side may be written: uses noted, broken packs put aside.
     pub(in crate::cache) may_write: bool,
     pub(in crate::cache) stop: &'a Stop,
+    pub(in crate::cache) progress: &'a Progress,
 }
 
 /// Unpacks and publishes `wanted`, in that order.
@@ -126,8 +128,11 @@ impl Run<'_> {
             Task::Frame(job, index) => {
                 if job.refusal.get().is_none() {
                     let done = if self.manner.stop.is_asked() { Err(Refusal::Stopped) } else { job.frame(index, buffers) };
-                    if let Err(refusal) = done {
-                        let _ = job.refusal.set(refusal);
+                    match done {
+                        Ok(()) => self.manner.progress.copied(job.pack.files_begun_in(index), job.pack.packed_size(index)),
+                        Err(refusal) => {
+                            let _ = job.refusal.set(refusal);
+                        }
                     }
                 }
                 self.close(&job);
@@ -196,6 +201,7 @@ impl Run<'_> {
         }
         let (files, bytes) = pack.map_or((0, 0), |pack| (pack.manifest.files(), pack.manifest.bytes()));
         let outcome = Outcome { id: id.clone(), result, files, bytes, skipped: 0 };
+        self.manner.progress.version();
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
 }
@@ -347,11 +353,11 @@ impl Job {
     }
 }
 
-fn another_header(entry: &Entry) -> Refusal {
+pub(super) fn another_header(entry: &Entry) -> Refusal {
     Refusal::Forged(format!("{}: its place in the archive is not what the manifest says", printable(&entry.path)))
 }
 
-fn expect_zeros(bytes: &[u8]) -> Result<(), Refusal> {
+pub(super) fn expect_zeros(bytes: &[u8]) -> Result<(), Refusal> {
     let zeros = bytes.iter().all(|byte| *byte == 0);
     zeros.then_some(()).ok_or_else(|| Refusal::Forged("something stands where there should be nothing".into()))
 }

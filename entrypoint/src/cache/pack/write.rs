@@ -19,6 +19,7 @@ use super::seek::Lengths;
 use super::{mtree, read, seek};
 use crate::cache::dir::{Dir, Gate, Kind};
 use crate::cache::names::printable;
+use crate::cache::progress::Progress;
 use crate::cache::refusal::Refusal;
 use crate::cache::stop::Stop;
 
@@ -27,7 +28,14 @@ const LEVEL: i32 = 3;
 
 /// Writes the tree at `root`, which was scanned into `manifest`, as a pack to `to`. Returns the manifest with its sums, and the
 /// pack's digest. Nothing is left in the cache of this process when it returns; whether it is on a disk is the caller's matter.
-pub(super) fn write(root: &Dir, manifest: Manifest, to: &File, threads: usize, stop: &Stop) -> Result<(Manifest, Digest), Refusal> {
+pub(super) fn write(
+    root: &Dir,
+    manifest: Manifest,
+    to: &File,
+    threads: usize,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<(Manifest, Digest), Refusal> {
     let frames = frames(&manifest);
     let sums: Vec<OnceLock<Digest>> = manifest.entries.iter().map(|_| OnceLock::new()).collect();
     let run = Run {
@@ -39,6 +47,7 @@ pub(super) fn write(root: &Dir, manifest: Manifest, to: &File, threads: usize, s
         line: Mutex::new(Line { to, turn: 0, written: Vec::with_capacity(frames.len()), sum: Sum::default(), refusal: None }),
         moved: Condvar::new(),
         stop,
+        progress,
     };
     match threads.min(frames.len()) {
         // Of one thread every call has a number that is the same each time: faults are tried at each.
@@ -83,6 +92,7 @@ struct Run<'a> {
     line: Mutex<Line<'a>>,
     moved: Condvar,
     stop: &'a Stop,
+    progress: &'a Progress,
 }
 
 impl Run<'_> {
@@ -149,6 +159,7 @@ impl Run<'_> {
         // At most a frame.
         plain.resize(from + usize::try_from(size).unwrap_or_default(), 0);
         read_steady(cursor, entry, 0, &mut plain[from..])?;
+        self.progress.copied(1, size);
         let _ = self.sums[index].set(Digest::of(&plain[from..]));
         plain.resize(plain.len() + header::padding(size), 0);
         Ok(())
@@ -174,6 +185,7 @@ impl Run<'_> {
         plain.resize(from + usize::try_from(range.end - range.start).unwrap_or_default(), 0);
         read_steady(cursor, entry, range.start, &mut plain[from..])?;
         let end = plain.len();
+        self.progress.copied(u64::from(offset == 0), (end - from) as u64);
         plain.resize(length as usize, 0);
         Ok(from..end)
     }

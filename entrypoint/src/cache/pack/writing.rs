@@ -13,6 +13,7 @@ use super::write::write;
 use crate::cache::dir::{Dir, Kind};
 use crate::cache::names::VersionId;
 use crate::cache::outcome::Outcome;
+use crate::cache::progress::Progress;
 use crate::cache::refusal::{Limits, Refusal};
 use crate::cache::stop::Stop;
 
@@ -28,6 +29,7 @@ pub(in crate::cache) struct Manner<'a> {
     /// Paths under which the local side is known, for absolute links.
     pub(in crate::cache) homes: &'a [PathBuf],
     pub(in crate::cache) stop: &'a Stop,
+    pub(in crate::cache) progress: &'a Progress,
 }
 
 /// Packs and publishes every one of `versions`.
@@ -39,6 +41,7 @@ pub(in crate::cache) fn write_all(from: &Dir, packs: &Packs, versions: &[Version
             scope.spawn(|| {
                 while let Some(id) = versions.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = version(from, packs, id, manner);
+                    manner.progress.version();
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
             });
@@ -81,7 +84,7 @@ fn packed(
     let homes: Vec<PathBuf> = manner.homes.iter().map(|home| home.join(&id.tool).join(&id.version).join(&id.arch)).collect();
     let scanned = scan(&root, &homes, manner.limits)?;
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4)).min(manner.jobs);
-    let (manifest, digest) = write(&root, scanned.manifest, file, threads, manner.stop)?;
+    let (manifest, digest) = write(&root, scanned.manifest, file, threads, manner.stop, manner.progress)?;
     nix::unistd::fsync(file).map_err(Refusal::at("write to disk the pack of", told.as_bytes()))?;
     // If somebody moved the version meanwhile, its files may have been deleted under our hands, and a listing does not tell.
     let still = version.stat(&id.arch).and_then(|now| {

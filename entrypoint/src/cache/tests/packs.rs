@@ -10,12 +10,12 @@ use super::races::{build, build_of};
 use super::*;
 use crate::cache::dir::Dir;
 
-fn objects(remote: &Path) -> Vec<PathBuf> {
+pub(super) fn objects(remote: &Path) -> Vec<PathBuf> {
     let listed = fs::read_dir(remote.join(".packs/objects")).into_iter().flatten();
     listed.map(|entry| entry.unwrap().path()).collect()
 }
 
-fn digest(object: &Path) -> Digest {
+pub(super) fn digest(object: &Path) -> Digest {
     let name = object.file_name().unwrap().to_str().unwrap();
     Digest::parse(name.strip_suffix(".tar.zst").unwrap().as_bytes()).unwrap()
 }

@@ -25,6 +25,7 @@ use crate::cache::links::contained;
 use crate::cache::modes::{directory_mode, file_mode, mtime};
 use crate::cache::names::{VersionId, printable};
 use crate::cache::outcome::Outcome;
+use crate::cache::progress::Progress;
 use crate::cache::publish::{Published, Rules, publish};
 use crate::cache::queue::{Order, Queue};
 use crate::cache::refusal::{Limits, Refusal};
@@ -46,6 +47,7 @@ pub(in crate::cache) struct Manner {
     /// Paths under which the local side is known, for absolute links.
     pub(in crate::cache) homes: Vec<PathBuf>,
     pub(in crate::cache) stop: Stop,
+    pub(in crate::cache) progress: Progress,
 }
 
 /// Copies `versions` from one root to the other and publishes them there.
@@ -280,6 +282,7 @@ impl Run<'_> {
         }
         copied?;
         version.files.fetch_add(1, Ordering::Relaxed);
+        self.manner.progress.copied(1, size);
         Ok(())
     }
 
@@ -380,6 +383,7 @@ impl Run<'_> {
 
     fn finish_version(&self, number: usize, root: Option<&Node>) {
         let version = &self.versions[number];
+        self.manner.progress.version();
         if version.refusal.get().is_none()
             && let Some(root) = root
         {

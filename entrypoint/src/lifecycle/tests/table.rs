@@ -2,7 +2,7 @@
 
 use supervise::{Action, ChildEnd, Event, Machine, Signal};
 
-use super::{drive, idle, plan};
+use super::{drive, idle, listening_beside_the_restore, plan};
 use crate::{
     lifecycle::Lifecycle,
     stages::Ending,
@@ -35,6 +35,10 @@ fn the_transition_table_is_what_was_reviewed() {
     lives.push(("killing", busy.clone()));
     drive(&mut busy, [Event::Alone]);
     lives.push(("settling", busy));
+    let mut beside = listening_beside_the_restore();
+    lives.push(("running, the cache still being restored", beside.clone()));
+    drive(&mut beside, [Event::Noted(Note::JobStarted("build".into()))]);
+    lives.push(("running, the job waits for the cache", beside));
 
     let events: Vec<Event<Words>> = vec![
         Event::Signal(Signal::TERM),
@@ -52,6 +56,7 @@ fn the_transition_table_is_what_was_reviewed() {
         Event::Told(Outcome::Deregistered(Removal::Failed("no answer".into()))),
         Event::Noted(Note::JobStarted("build".into())),
         Event::ChildEnded(Role::Restore, ChildEnd::Code(0)),
+        Event::ChildEnded(Role::Restore, ChildEnd::Code(1)),
         Event::ChildEnded(Role::Runner, ChildEnd::Code(0)),
         Event::ChildEnded(Role::Runner, ChildEnd::Code(2)),
         Event::ChildEnded(Role::Save, ChildEnd::Code(0)),
@@ -86,8 +91,9 @@ fn told(action: &Action<Words>) -> String {
         Action::Publish(state) => {
             let flags =
                 [(state.ready, " ready"), (state.busy, " busy")].iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect::<String>();
+            let pending = if state.pending.is_empty() { String::new() } else { format!(", pending: {}", state.pending.join(", ")) };
             let owes = if state.owes.is_empty() { String::new() } else { format!(", owes: {}", state.owes.join("; ")) };
-            format!("Publish {}{flags}{owes}", state.phase)
+            format!("Publish {}{flags}{pending}{owes}", state.phase)
         }
         Action::Say(level, sentence) => format!("Say {level:?}: {}", sentence.replace('\n', " / ")),
         other => format!("{other:?}"),

@@ -6,7 +6,7 @@ use supervise::{Action, ChildEnd, Event, Signal, Target};
 
 use super::{NAMES, SECOND};
 use crate::{
-    lifecycle::{Drain, Lifecycle, Phase, Plan, RemovedBy},
+    lifecycle::{Drain, Lifecycle, Phase, Plan, RESTORING, RemovedBy},
     stages::Ending,
     words::{Job, Note, Outcome, Protection, Registration, Removal, Role, SpotNotice, Task, Timer, Words},
 };
@@ -33,6 +33,10 @@ pub(super) struct World {
     protected: bool,
     /// GitHub has refused the token of config.sh.
     refused: bool,
+    /// What the hook of the job sees.
+    pending: bool,
+    /// A restore was killed or given up: what it has brought is not all.
+    partial: bool,
     /// Our own limit or a notice asked for a stop.
     foreseen: bool,
     pub(super) reason: Option<String>,
@@ -51,13 +55,15 @@ impl World {
                         !self.jobs.contains(&Job::Register) && !self.jobs.contains(&Job::WaitForDocker),
                         "the runner starts before all is ready"
                     );
-                    assert_ne!(self.children.get(&Role::Restore), Some(&false), "the runner starts while the cache is being restored");
+                    let restoring = self.children.get(&Role::Restore) == Some(&false);
+                    assert!(!restoring || machine.plan.before_job, "the runner starts while the cache is being restored");
                 }
                 if *role == Role::Configure {
                     self.listed.insert("r");
                 }
                 if *role == Role::Save {
                     assert!(!self.children.values().any(|killed| !killed), "the cache is saved while something may still write to it");
+                    assert!(!self.partial, "a cache is saved whose restore did not finish");
                 }
                 self.children.insert(*role, false);
             }
@@ -80,7 +86,10 @@ impl World {
             Action::Recall(job) => assert!(self.jobs.contains(job), "{job:?} is recalled and does not run"),
             Action::Arm(timer, _) | Action::Tighten(timer, _) => drop(self.timers.insert(*timer)),
             Action::Disarm(timer) => drop(self.timers.remove(timer)),
-            Action::Publish(state) => assert_eq!(state.owes.len(), machine.owed.len()),
+            Action::Publish(state) => {
+                self.pending = state.pending == [RESTORING];
+                assert_eq!(state.owes.len(), machine.owed.len());
+            }
             Action::Fact("reason", reason) => self.reason = Some(reason.clone()),
             Action::Say(..) | Action::Fact(..) | Action::Label(..) => {}
             Action::Exit(code) => {
@@ -93,6 +102,18 @@ impl World {
                 assert!(!self.children.contains_key(&Role::Runner) || self.excused, "left while the runner lives");
                 self.exited = Some(*code);
             }
+        }
+    }
+
+    /// What holds between any two events.
+    pub(super) fn look_around(&self, machine: &Lifecycle) {
+        let runs = self.children.get(&Role::Runner) == Some(&false);
+        let restore = self.children.get(&Role::Restore);
+        if self.exited.is_none() && runs && machine.plan.before_job {
+            assert!(restore != Some(&false) || self.pending, "a job would begin while the cache is being restored");
+            assert!(restore.is_some() || !self.pending, "a job would wait for a restore that is over");
+            let waits = self.pending && restore == Some(&true);
+            assert!(!waits || self.timers.contains(&Timer::Restore), "a job would wait for what was killed, and for ever");
         }
     }
 
@@ -119,6 +140,7 @@ impl World {
                 assert_eq!(signal, Signal::KILL);
                 if let Some(killed) = self.children.get_mut(&role) {
                     *killed = true;
+                    self.partial |= role == Role::Restore;
                 }
             }
             other => panic!("nobody may signal {other:?}"),
@@ -223,6 +245,10 @@ impl World {
             Event::Signal(_) => self.signals += 1,
             Event::ChildEnded(role, end) => {
                 self.children.remove(role);
+                if *role == Role::Restore {
+                    // It may have been through when it was killed.
+                    self.partial = *end != ChildEnd::Code(0);
+                }
                 if *role == Role::Configure && self.refused && *end != ChildEnd::Code(0) {
                     self.listed.clear();
                 }
