@@ -35,5 +35,6 @@ pub mod process;
 pub mod programs;
 pub mod rootfs;
 pub mod scratch;
+pub mod slow_mount;
 pub mod trees;
 pub mod xfs;

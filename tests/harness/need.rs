@@ -21,6 +21,8 @@ pub enum Need {
     Mmdebstrap,
     /// What dockerd in a box wants: boxes, mmdebstrap, XFS on a loop device.
     Docker,
+    /// Root and FUSE, for mounts of our own making.
+    Fuse,
     /// rsync, the yardstick.
     Rsync,
     /// strace, which makes single system calls fail or kill.
@@ -79,6 +81,10 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
+        Need::Fuse => missing(Need::Root).or_else(|| match fs::File::options().read(true).write(true).open("/dev/fuse") {
+            Ok(_) => probe("unshare", &["--mount", "true"]),
+            Err(error) => Some(format!("/dev/fuse: {error}")),
+        }),
         Need::Openssl => program("openssl"),
         Need::Rsync => program("rsync"),
         Need::Zstd => program("zstd"),

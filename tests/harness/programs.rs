@@ -23,6 +23,8 @@ pub enum Program {
     Leaver,
     /// Looks for secrets in /proc.
     Seeker,
+    /// Shows a directory as a far-away file server would.
+    SlowMount,
 }
 
 impl Program {
@@ -39,6 +41,7 @@ impl Program {
             Self::SignalPrinter => "signal-printer",
             Self::Leaver => "leaver",
             Self::Seeker => "seeker",
+            Self::SlowMount => "slow-mount",
         }
     }
 

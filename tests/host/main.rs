@@ -1,9 +1,11 @@
-//! Tests that want root and a kernel to themselves: real dockerd, XFS on a loop file. Serial, by a lock in `alone`.
+//! Tests that want root and a kernel to themselves: real dockerd, XFS on a loop file, a FUSE mount. Serial, by a lock in `alone`.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
 mod dind;
 mod harness;
 mod pair;
+mod round_trips;
+mod slow_mount;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -5,6 +5,7 @@ mod beds;
 mod boxes;
 mod config_sh;
 mod ecs;
+mod fleet;
 mod github;
 mod listener;
 mod scratch;

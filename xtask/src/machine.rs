@@ -35,6 +35,8 @@ pub(crate) const FOR_BENCH: &[Need] = &[
     CC,
     UNSHARE,
     RSYNC,
+    need("fpsync", "fpart", "parallel rsync, to compare the tool cache with"),
+    need("zstd", "zstd", "archives to compare the tool cache with"),
     need("curl", "curl", "the shell entrypoint to compare with asks the API with it"),
     need("jq", "jq", "the shell entrypoint to compare with reads answers with it"),
     need("tini", "tini", "the init to compare with"),

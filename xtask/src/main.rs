@@ -16,7 +16,8 @@ usage: cargo xtask COMMAND
 
   demo             one whole task: a GitHub stand-in, a directory as EFS, a real dockerd, one job
   test [FILTER]    every test that this machine can run; what is missing is installed
-  bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start
+  bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start;
+                   `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
   dist             the two static programs, in target/dist
   docs             writes the settings reference from the programs' own tables

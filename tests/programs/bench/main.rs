@@ -1,5 +1,6 @@
 //! Speed beside what people use today, side by side in one run, as ratios: `bench [--programs FOLDER] [NAME…]`.
 //!
+//! `cache` by name is the long version, and has options of its own: `bench cache --help`.
 //! `start` by name makes more runs than among all, and takes `--runs N`, `--latency MS`, `--cost MS`, `--docker MS`, `--scale N`.
 //!
 //! Machines are noisy, so every figure is a median of interleaved runs and every claim a ratio within one run.
@@ -18,6 +19,9 @@ struct Programs {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|word| word == cache::MEASURED) {
+        return cache::measured(std::env::args_os().skip(2));
+    }
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let folder = option(&mut words, "--programs").map_or_else(runner_tests::programs::built_dir, PathBuf::from);
     let programs = Programs { entrypoint: folder.join("runner-entrypoint") };
@@ -25,16 +29,37 @@ fn main() -> ExitCode {
         println!("{} is not there: `cargo xtask bench` builds it", programs.entrypoint.display());
         return ExitCode::FAILURE;
     }
+    let alone = words.first().is_some_and(|word| word == "cache");
+    if alone && words.iter().any(|word| word == "--help") {
+        print!("{}", cache::HELP);
+        return ExitCode::SUCCESS;
+    }
+    // Among all benchmarks a short version.
+    let mut own = if alone { words.clone() } else { vec!["--quick".to_owned()] };
+    let options = match cache::Options::take(&mut own) {
+        Ok(options) => options,
+        Err(what) => {
+            println!("{what}");
+            return ExitCode::from(64);
+        }
+    };
+    if alone {
+        words = own;
+    }
     let Some(settings) = start::Settings::take(&mut words) else {
         println!("--runs, --latency, --cost, --docker and --scale want a whole number");
         return ExitCode::from(64);
     };
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    let mut failed = false;
     if wanted("supervise") {
         supervise::bench(&programs);
     }
-    if wanted("cache") {
-        cache::bench(&programs);
+    if wanted("cache")
+        && let Err(what) = cache::bench(&programs, &options)
+    {
+        println!("\n{what}");
+        failed = alone;
     }
     if wanted("memory") {
         memory::bench(&programs);
@@ -42,7 +67,7 @@ fn main() -> ExitCode {
     if wanted("start") {
         start::bench(&programs, &settings);
     }
-    ExitCode::SUCCESS
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Whether a program is installed.

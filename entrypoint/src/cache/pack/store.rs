@@ -70,7 +70,8 @@ impl Packs {
     pub(in crate::cache) fn digest_of(&self, id: &VersionId) -> std::result::Result<Digest, Refusal> {
         let path = id.to_string();
         let target = self.refs.read_link(&encoded(id)?).map_err(Refusal::at("read the reference of", path.as_bytes()))?;
-        digest_in(&target).ok_or_else(|| Refusal::Forged(format!("its reference leads to {}", printable(target.as_bytes()))))
+        let elsewhere = || Refusal::Forged(format!("its reference leads to {}", printable(target.as_bytes())));
+        digest_in(&target).ok_or_else(elsewhere)
     }
 
     /// Opens a pack. `Dangling`: nobody has it.

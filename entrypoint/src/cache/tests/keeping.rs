@@ -277,7 +277,7 @@ fn an_import_in_place_makes_packs_of_trees_and_leaves_the_trees() {
     rich(other.path(), UNIT);
     assert_eq!(into(other.path(), &sides.remote(), Layout::Pack).run().unwrap().already, 1);
     assert_eq!(import(other.path(), "team-a").versions, 1);
-    fs::remove_dir_all(&tree).unwrap();
+    fs::rename(&tree, tree.with_extension("away")).unwrap();
     fs::remove_file(sides.remote().join(format!("{UNIT}.complete"))).unwrap();
     let there = tempfile::tempdir().unwrap();
     from(&sides.remote(), there.path()).run().unwrap();
