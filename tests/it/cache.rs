@@ -3,6 +3,7 @@
 mod faults;
 mod forged;
 mod full;
+mod hang;
 mod hostile;
 mod lives;
 mod many;
