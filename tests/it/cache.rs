@@ -3,6 +3,7 @@
 mod faults;
 mod forged;
 mod full;
+mod hang;
 mod hostile;
 mod lives;
 mod many;
@@ -100,18 +101,22 @@ fn report(output: &Output) -> serde_json::Value {
 }
 
 /// The report of a run that must copy all.
-fn run(command: &mut Command) -> serde_json::Value {
+fn whole(command: &mut Command) -> serde_json::Value {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     report(&output)
 }
 
+fn run(verb: &str, from: &Path, to: &Path) -> serde_json::Value {
+    whole(&mut command(verb, from, to))
+}
+
 fn save(layout: Layout, from: &Path, to: &Path) -> serde_json::Value {
-    run(command("save", from, to).args(["--layout", layout.name()]))
+    whole(command("save", from, to).args(["--layout", layout.name()]))
 }
 
 fn restore(from: &Path, to: &Path) -> serde_json::Value {
-    run(&mut command("restore", from, to))
+    run("restore", from, to)
 }
 
 /// The error that a report has for a version.
@@ -161,7 +166,7 @@ fn a_realistic_cache_survives_the_way_there_and_back() {
 
         for (verb, from, to) in [("save", local.path(), &remote), ("restore", &remote, &second)] {
             let before = picture(to);
-            let again = run(&mut command(verb, from, to));
+            let again = run(verb, from, to);
             assert_eq!((&again["versions"], &again["files"], &again["already"]), (&0.into(), &0.into(), &3.into()), "{again}");
             assert!(picture(to) == before, "a {verb} of nothing touched {}", to.display());
         }

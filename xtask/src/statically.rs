@@ -43,6 +43,8 @@ fn cargo(target: &str) -> Command {
     if target.ends_with("musl") {
         // musl has no compiler of its own on most machines, and ring needs only one that makes objects for this processor.
         cargo.env(format!("CC_{}", target.replace('-', "_")), "cc");
+        // A static program that can be loaded anywhere relocates itself; written plainly, the list of places is a thirtieth of it.
+        cargo.env("RUSTFLAGS", "-C link-arg=-Wl,-z,pack-relative-relocs");
     } else {
         cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
     }

@@ -12,7 +12,7 @@ use std::{
 
 use runner_tests::fixtures::{Tool, ToolCache};
 
-use super::{Layout, Picture, command, picture, restore, run, save, say, versions};
+use super::{Layout, Picture, command, picture, restore, save, say, versions, whole};
 
 const ROUNDS: u64 = 4;
 
@@ -185,7 +185,7 @@ fn a_restore_for_reading_only_leaves_no_trace_on_the_remote_side() {
     let there = temp.path().join("there");
     // Read only: not even the time of the last use.
     let before = picture(&remote);
-    run(command("restore", &remote, &there).arg("--read-only"));
+    whole(command("restore", &remote, &there).arg("--read-only"));
     assert!(picture(&remote) == before);
     assert!(versions(&there) == versions(local.path()));
 }

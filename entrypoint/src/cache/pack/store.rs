@@ -77,14 +77,14 @@ impl Packs {
     /// Opens a pack. `Dangling`: nobody has it.
     pub(in crate::cache) fn object(&self, digest: Digest) -> std::result::Result<File, Refusal> {
         let name = object_name(digest);
-        // Not opened before it is known: opening a device may do something.
-        match self.objects.stat(&name).map(|stat| Kind::of(&stat)) {
-            Ok(Kind::File) => {}
-            Ok(_) => return Err(Refusal::Forged("it is no file".into())),
-            Err(Errno::ENOENT) => return Err(Refusal::Dangling(digest.to_string())),
-            Err(cause) => return Err(Refusal::at("look at the pack", digest.to_string().as_bytes())(cause)),
+        // Not opened if it is known to be something else: opening a device may do something. Whether it is there, the open tells.
+        if self.objects.stat(&name).is_ok_and(|stat| Kind::of(&stat) != Kind::File) {
+            return Err(Refusal::Forged("it is no file".into()));
         }
-        self.objects.open_file(&name).map_err(Refusal::at("open the pack", digest.to_string().as_bytes()))
+        match self.objects.open_file(&name) {
+            Err(Errno::ENOENT) => Err(Refusal::Dangling(digest.to_string())),
+            other => other.map_err(Refusal::at("open the pack", digest.to_string().as_bytes())),
+        }
     }
 
     /// Bytes of a pack.
