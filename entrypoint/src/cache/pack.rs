@@ -23,6 +23,7 @@ mod frame;
 mod header;
 pub(super) mod manifest;
 mod mtree;
+mod page;
 pub(super) mod read;
 mod scan;
 mod seek;

@@ -119,11 +119,15 @@ impl Pack {
         if length > 2 * u64::from(self.frames[index].size) + 1024 {
             return Err(forged("a frame is larger than what is in it"));
         }
-        buffers.packed.resize(usize::try_from(length).unwrap_or_default(), 0);
-        read_at(&self.file, &mut buffers.packed, begin)?;
+        let length = usize::try_from(length).unwrap_or_default();
+        if buffers.packed.len() < length {
+            buffers.packed.resize(length.next_power_of_two(), 0);
+        }
+        let packed = &mut buffers.packed[..length];
+        read_at(&self.file, packed, begin)?;
         buffers.plain.clear();
         buffers.plain.reserve(size);
-        let unpacked = buffers.decompressor.decompress_to_buffer(&buffers.packed, &mut buffers.plain);
+        let unpacked = buffers.decompressor.decompress_to_buffer(packed, &mut buffers.plain);
         let whole = unpacked.is_ok_and(|count| count == size) && Digest::of(&buffers.plain) == self.manifest.frames[index];
         whole.then_some(()).ok_or_else(|| forged("the contents of a frame are not those of its manifest"))
     }
