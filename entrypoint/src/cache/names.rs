@@ -9,7 +9,7 @@ pub(super) const MARKER: &str = ".complete";
 
 /// The unit of the cache. Its three names are bytes that need not be UTF-8, but each is one path component of at most 255
 /// bytes (with the marker's ending, for the architecture), has no control character and does not begin with a dot.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct VersionId {
     pub(super) tool: OsString,
     pub(super) version: OsString,

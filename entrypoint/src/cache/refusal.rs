@@ -36,6 +36,8 @@ pub(super) enum Refusal {
     Forged(String),
     #[error("its pack {0} is missing\nhint: `runner-entrypoint cache gc` removes the reference, then the version can be saved again")]
     Dangling(String),
+    #[error("its reference leads to a pack of {0}")]
+    Misled(String),
     #[error("stopped before it was whole")]
     Stopped,
     #[error("more than {0} directories below each other")]

@@ -98,7 +98,7 @@ impl Verify<'_> {
         let wanted: Vec<_> = wanted.into_iter().collect();
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(8);
         let checked = at_once(&wanted, threads, |(digest, _)| {
-            let checked = self.check(shelf, *digest);
+            let checked = self.check(shelf, *digest, &references);
             self.progress.version();
             checked
         });
@@ -128,12 +128,15 @@ impl Verify<'_> {
     }
 
     /// The files in a pack that is whole.
-    fn check(&self, shelf: &Shelf, digest: Digest) -> std::result::Result<u64, Refusal> {
+    fn check(&self, shelf: &Shelf, digest: Digest, references: &[Reference]) -> std::result::Result<u64, Refusal> {
         let name = digest.to_string();
         let opened = shelf.object(digest).map_err(Refusal::at("open the pack", name.as_bytes()))?;
         let (file, _) = opened.ok_or_else(|| Refusal::Dangling(name.clone()))?;
         let mut buffers = Buffers::new().map_err(Refusal::io("make room to unpack", name.as_bytes()))?;
         let pack = Pack::open(file, digest, Limits::default())?;
+        if leading_to(references, digest).iter().any(|reference| reference.id != pack.manifest.id) {
+            return Err(Refusal::Misled(pack.manifest.id.to_string()));
+        }
         pack.check_whole(&mut buffers, &self.stop, |files, bytes| self.progress.copied(files, bytes))?;
         Ok(pack.manifest.files())
     }

@@ -38,14 +38,18 @@ impl Lifecycle {
 
     pub(super) fn restored(&mut self, end: ChildEnd) -> Actions {
         let mut actions = vec![Action::Disarm(Timer::Restore)];
-        if end != ChildEnd::Code(0) {
-            // What could not be read now would be written without knowing what is there already.
-            self.forbid_save();
-            if !self.is_unwanted() && matches!(self.phase, Phase::Preparing { .. } | Phase::Running { .. } | Phase::Draining(_)) {
-                let what = "the tool cache was not restored (its lines above say why); the job runs without it, and nothing will be saved";
-                actions.push(Action::Say(Level::Warn, what.to_owned()));
+        let what = match end {
+            ChildEnd::Code(0) => None,
+            // What is missing here the job may install, and if it is missing there too, it is saved: a pack that was broken is replaced so.
+            ChildEnd::Code(1) => Some("some tools were not restored (the lines above name them and say why); the job runs without them"),
+            _ => {
+                // What could not be read now would be written without knowing what is there already.
+                self.forbid_save();
+                Some("the tool cache was not restored (its lines above say why); the job runs without it, and nothing will be saved")
             }
-        }
+        };
+        let heard = !self.is_unwanted() && matches!(self.phase, Phase::Preparing { .. } | Phase::Running { .. } | Phase::Draining(_));
+        actions.extend(what.filter(|_| heard).map(|what| Action::Say(Level::Warn, what.to_owned())));
         actions.extend(self.restore_over());
         actions
     }

@@ -116,13 +116,16 @@ impl Lifecycle {
         match timer {
             Timer::Save if *saving => vec![
                 Action::Say(Level::Warn, "the tool cache was not saved in time; what was published is whole".to_owned()),
-                Action::Signal(Target::Group(Role::Save), Signal::KILL),
+                // It gives up what is half done and names it.
+                Action::Signal(Target::Group(Role::Save), Signal::TERM),
                 Action::Arm(Timer::AfterKill, AFTER_KILL),
             ],
             // It hangs in the kernel, on a mount that does not answer: nobody waits for it.
             Timer::AfterKill if *saving => {
                 *saving = false;
-                self.finish_if_settled()
+                let mut actions = vec![Action::Signal(Target::Group(Role::Save), Signal::KILL)];
+                actions.extend(self.finish_if_settled());
+                actions
             }
             Timer::Retry if *deregistering => self.registration().map(|registration| self.ask(registration)).into_iter().collect(),
             Timer::Perf if *reading => {

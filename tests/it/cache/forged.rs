@@ -119,7 +119,12 @@ const MANIFESTS: &[Wrong] = &[
     ("an odd text", |pack| with_manifest(pack, b"\xff\xfe".to_vec()), NEVER),
     (
         "a line without end",
-        |pack| with_manifest(pack, [&b"#mtree v2.0\n#pack v1 frame=1048576\n"[..], &vec![b'.'; 60 << 20]].concat()),
+        |pack| {
+            with_manifest(
+                pack,
+                [&b"#mtree v2.0\n#pack v1 frame=1048576 tool=node version=20.1.0 arch=x64\n"[..], &vec![b'.'; 60 << 20]].concat(),
+            )
+        },
         NEVER,
     ),
 ];

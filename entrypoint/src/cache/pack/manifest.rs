@@ -4,7 +4,7 @@
 use super::digest::Digest;
 use crate::cache::links::contained;
 use crate::cache::modes::{directory_mode, file_mode};
-use crate::cache::names::printable;
+use crate::cache::names::{VersionId, is_arch, is_name, printable};
 use crate::cache::refusal::{Limits, Refusal};
 
 /// A time of change, to the nanosecond.
@@ -54,6 +54,8 @@ impl Entry {
 /// All of them, in the order of [`in_order`]: the root first, each directory before what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::cache) struct Manifest {
+    /// Which version it is of.
+    pub(in crate::cache) id: VersionId,
     pub(super) entries: Vec<Entry>,
     /// The SHA-256 of each frame's unpacked bytes.
     pub(super) frames: Vec<Digest>,
@@ -82,6 +84,9 @@ impl Manifest {
     /// much of anything.
     pub(super) fn check(&self, limits: Limits) -> Result<(), Refusal> {
         let strange = |path: &[u8], why: &str| Refusal::Forged(format!("{}: {why}", printable(path)));
+        if ![&self.id.tool, &self.id.version].into_iter().all(|name| is_name(name)) || !is_arch(&self.id.arch) {
+            return Err(Refusal::Forged("it is of no version".into()));
+        }
         if self.entries.len() as u64 > limits.entries {
             return Err(Refusal::TooMany(limits.entries));
         }
@@ -171,7 +176,8 @@ pub(super) mod tests {
 
     pub(in crate::cache::pack) fn tree(entries: Vec<Entry>) -> Manifest {
         let root = entry("", What::Directory);
-        Manifest { entries: std::iter::once(root).chain(entries).collect(), frames: vec![Digest::of(b"frame")] }
+        let id = VersionId { tool: "a tool".into(), version: "1.2".into(), arch: "x64".into() };
+        Manifest { id, entries: std::iter::once(root).chain(entries).collect(), frames: vec![Digest::of(b"frame")] }
     }
 
     #[test]
@@ -240,7 +246,11 @@ pub(super) mod tests {
             let refused = tree(entries.clone()).check(Limits::default()).expect_err("it passed").to_string();
             assert!(refused.contains(why), "{entries:?}: {refused}");
         }
-        let without_root = Manifest { entries: vec![file("f", 1)], frames: Vec::new() };
+        let without_root = Manifest { entries: vec![file("f", 1)], ..tree(vec![]) };
+        for (tool, arch) in [("..", "x64"), ("", "x64"), ("a/b", "x64"), ("node", ".x64"), ("node", "x\n64")] {
+            let id = VersionId { tool: tool.into(), version: "1".into(), arch: arch.into() };
+            assert!(Manifest { id, ..tree(vec![]) }.check(Limits::default()).is_err(), "{tool} {arch}");
+        }
         assert!(without_root.check(Limits::default()).is_err() && Manifest::default().check(Limits::default()).is_err());
     }
 

@@ -4,24 +4,41 @@
 //! and there is no leniency to be used. Names of one file carry the same `inode`: the line, counted from 0, of the first.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead, Read as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use super::digest::Digest;
 use super::frame::FRAME;
 use super::manifest::{Entry, Manifest, Time, What};
 use super::read::MOST_FRAMES;
+use crate::cache::names::VersionId;
 
 /// Longer than any line that is ever written: a path and a link's target of 4,096 bytes, each byte escaped.
 const LINE: u64 = 40 << 10;
 
-fn head() -> [String; 2] {
-    ["#mtree v2.0\n".to_owned(), format!("#pack v1 frame={FRAME}\n")]
+const FIRST: &str = "#mtree v2.0\n";
+
+/// The second line: whose manifest it is, so that a pack that was signed off as one version cannot be passed off as another.
+fn render_id(id: &VersionId, text: &mut String) {
+    let _ = write!(text, "#pack v1 frame={FRAME}");
+    for (key, name) in [("tool", &id.tool), ("version", &id.version), ("arch", &id.arch)] {
+        let _ = write!(text, " {key}=");
+        escape(name.as_bytes(), text);
+    }
+    text.push('\n');
+}
+
+fn id(words: &str) -> Option<VersionId> {
+    let mut names = words.split(' ').skip(3).map(|word| unescape(word.split_once('=')?.1).map(OsString::from_vec));
+    Some(VersionId { tool: names.next()??, version: names.next()??, arch: names.next()?? })
 }
 
 /// The text.
 pub(super) fn render(manifest: &Manifest) -> String {
-    let mut text = head().concat();
+    let mut text = FIRST.to_owned();
+    render_id(&manifest.id, &mut text);
     let mut shared = vec![false; manifest.entries.len()];
     for entry in &manifest.entries {
         if let What::HardLink(first) = entry.what
@@ -91,8 +108,12 @@ pub(super) fn parse(mut text: impl BufRead, most: u64) -> std::io::Result<Option
         };
         let Some(words) = line.strip_suffix('\n') else { break };
         again.clear();
-        if lines < 2 {
-            again.push_str(&head()[lines]);
+        if lines == 0 {
+            again.push_str(FIRST);
+        } else if lines == 1 {
+            let Some(id) = id(words) else { return Ok(None) };
+            render_id(&id, &mut again);
+            manifest.id = id;
         } else if let Some(frame) = words.strip_prefix("#frame ") {
             let Some(frame) = Digest::parse(frame.as_bytes()).filter(|_| (manifest.frames.len() as u64) < MOST_FRAMES) else {
                 return Ok(None);
@@ -210,7 +231,7 @@ mod tests {
             render(&sample()),
             format!(
                 "#mtree v2.0\n\
-                 #pack v1 frame=1048576\n\
+                 #pack v1 frame=1048576 tool=a\\040tool version=1.2 arch=x64\n\
                  . type=dir mode=0755 time=1000000000.000000005\n\
                  ./bin type=dir mode=0755 time=1000000000.000000005\n\
                  ./bin/node type=file size=5 sha256digest={} inode=2 mode=0644 time=1000000000.000000005\n\
@@ -240,6 +261,9 @@ mod tests {
             ("\\040", " "),
             ("\\012", "\\12"),
             ("#pack v1", "#pack v2"),
+            (" version=1.2", ""),
+            (" arch=x64", " arch=x64 more=1"),
+            ("version=1.2 arch=x64", "arch=x64 version=1.2"),
             ("./lib", "lib"),
             ("time=1000000000.000000005", "time=1000000000.5"),
             ("size=5 ", ""),

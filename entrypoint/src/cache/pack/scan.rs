@@ -12,7 +12,7 @@ use super::manifest::{Entry, Manifest, Time, What};
 use crate::cache::dir::{Dir, Kind};
 use crate::cache::links::contained;
 use crate::cache::modes::{directory_mode, file_mode};
-use crate::cache::names::printable;
+use crate::cache::names::{VersionId, printable};
 use crate::cache::refusal::{Limits, Refusal};
 
 /// What was found.
@@ -24,10 +24,11 @@ pub(super) struct Scanned {
     pub(super) skipped: u64,
 }
 
-/// Looks at everything below `root`. `homes` are the paths that are known to lead to it, for absolute links.
-pub(super) fn scan(root: &Dir, homes: &[PathBuf], limits: Limits) -> Result<Scanned, Refusal> {
+/// Looks at everything below `root`, the tree of `id`. `homes` are the paths that are known to lead to it, for absolute links.
+pub(super) fn scan(root: &Dir, id: &VersionId, homes: &[PathBuf], limits: Limits) -> Result<Scanned, Refusal> {
     let stat = root.own_stat().map_err(Refusal::at("look at", b"."))?;
-    let mut scan = Scan { homes, limits, manifest: Manifest::default(), skipped: 0, bytes: 0, firsts: HashMap::new() };
+    let mut scan =
+        Scan { homes, limits, manifest: Manifest { id: id.clone(), ..Manifest::default() }, skipped: 0, bytes: 0, firsts: HashMap::new() };
     scan.push(Vec::new(), What::Directory, directory_mode(stat.st_mode), &stat)?;
     // One open directory per level: depth costs descriptors and not stack. What is left to do in each, last first.
     let mut open = vec![Level { path: Vec::new(), left: listed(root, b"")?, dir: None }];

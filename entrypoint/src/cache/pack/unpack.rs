@@ -155,11 +155,15 @@ impl Run<'_> {
         if self.manner.stop.is_asked() {
             return Err(Refusal::Stopped);
         }
-        let digest = self.wanted[number].digest;
+        let Wanted { id, digest } = &self.wanted[number];
+        let digest = *digest;
         let file = self.packs.object(digest)?;
         let stat = fstat(&file).map_err(Refusal::at("look at the pack", digest.to_string().as_bytes()))?;
         let _ = self.seen[number].set((stat.st_dev, stat.st_ino));
         let pack = Pack::open(file, digest, self.manner.limits)?;
+        if pack.manifest.id != *id {
+            return Err(Refusal::Misled(pack.manifest.id.to_string()));
+        }
         let root = self.stage.own.make(&staged(number), root_mode(&pack)).map_err(Refusal::at("make the stage of", b"."))?;
         make_directories(&root, &pack.manifest.entries)?;
         let frames_left = AtomicUsize::new(pack.frame_count());
@@ -196,6 +200,8 @@ impl Run<'_> {
                     };
                     why.push_str(end);
                 }
+                // The pack is good where it belongs.
+                Err(Refusal::Misled(_)) => drop(self.packs.forget(id)),
                 Err(_) => {}
             }
         }

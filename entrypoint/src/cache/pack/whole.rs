@@ -99,6 +99,8 @@ mod tests {
     use std::fs;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use crate::cache::names::VersionId;
+
     /// A pack whose frames are what its manifest says, while the sum of one of its files is not: no restore notices.
     #[test]
     fn every_file_is_compared_with_its_own_sum_however_many_frames_it_has() {
@@ -109,7 +111,8 @@ mod tests {
             fs::write(tree.join(name), vec![7; size]).unwrap();
         }
         let root = Dir::root(&tree, Gate::default()).unwrap();
-        let scanned = scan(&root, &[], Limits::default()).unwrap();
+        let id = VersionId { tool: "a".into(), version: "1".into(), arch: "x64".into() };
+        let scanned = scan(&root, &id, &[], Limits::default()).unwrap();
         let path = temp.path().join("pack");
         let file = fs::File::create(&path).unwrap();
         let (_, digest) = write(&root, scanned.manifest, &file, 2, &Stop::default(), &Progress::default()).unwrap();

@@ -82,7 +82,7 @@ fn packed(
     let version = from.sub(&id.tool).and_then(|tool| tool.sub(&id.version)).map_err(Refusal::at("open", told.as_bytes()))?;
     let root = version.sub(&id.arch).map_err(Refusal::at("open", told.as_bytes()))?;
     let homes: Vec<PathBuf> = manner.homes.iter().map(|home| home.join(&id.tool).join(&id.version).join(&id.arch)).collect();
-    let scanned = scan(&root, &homes, manner.limits)?;
+    let scanned = scan(&root, id, &homes, manner.limits)?;
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4)).min(manner.jobs);
     let (manifest, digest) = write(&root, scanned.manifest, file, threads, manner.stop, manner.progress)?;
     nix::unistd::fsync(file).map_err(Refusal::at("write to disk the pack of", told.as_bytes()))?;

@@ -358,3 +358,22 @@ fn using_a_pack_is_noted_on_it() {
     from(&sides.remote(), &sides.temp.path().join("fresh")).run().unwrap();
     assert!(fs::metadata(&object).unwrap().mtime() > 1_000_000_000);
 }
+
+#[test]
+fn a_whole_pack_of_another_version_is_refused_and_stays_what_it_is() {
+    let sides = Sides::new();
+    build(&sides.local(), UNIT, 1);
+    sides.save(Layout::Pack);
+    let refs = sides.remote().join(".packs/refs/shared");
+    let target = fs::read_link(refs.join("node@20.1.0@x64")).unwrap();
+    // Whoever may write there lets everybody's go be the node that was signed off.
+    symlink(&target, refs.join("go@1.22.0@x64")).unwrap();
+    let good = digest(&objects(&sides.remote())[0]);
+    let there = tempfile::tempdir().unwrap();
+    let report = Restore { allow: Some([good].into()), ..from(&sides.remote(), there.path()) }.run().unwrap();
+    assert_eq!((report.versions, report.failed.len()), (1, 1), "{report:?}");
+    assert_eq!(report.failed[0].version, "go/1.22.0/x64");
+    assert!(report.failed[0].error.contains("leads to a pack of node/20.1.0/x64"), "{}", report.failed[0].error);
+    assert_eq!((names(there.path()), names(&refs)), (vec!["node".into()], vec!["node@20.1.0@x64".into()]));
+    assert_eq!(objects(&sides.remote()).len(), 1);
+}

@@ -137,9 +137,9 @@ impl World {
                 }
             }
             Target::Group(role @ (Role::Restore | Role::Save | Role::Configure | Role::Unconfigure)) => {
-                assert_eq!(signal, Signal::KILL);
+                assert!(signal == Signal::KILL || (role, signal) == (Role::Save, Signal::TERM));
                 if let Some(killed) = self.children.get_mut(&role) {
-                    *killed = true;
+                    *killed |= signal == Signal::KILL;
                     self.partial |= role == Role::Restore;
                 }
             }
@@ -167,6 +167,9 @@ impl World {
                 if role == Role::Runner || matches!(end, ChildEnd::Code(0 | 7)) {
                     events.push(Event::ChildEnded(role, end));
                 }
+            }
+            if role == Role::Restore {
+                events.push(Event::ChildEnded(role, ChildEnd::Code(1)));
             }
         }
         if self.children.contains_key(&Role::Unconfigure) && !machine.removal_refused {
@@ -247,7 +250,7 @@ impl World {
                 self.children.remove(role);
                 if *role == Role::Restore {
                     // It may have been through when it was killed.
-                    self.partial = *end != ChildEnd::Code(0);
+                    self.partial = !matches!(end, ChildEnd::Code(0 | 1));
                 }
                 if *role == Role::Configure && self.refused && *end != ChildEnd::Code(0) {
                     self.listed.clear();

@@ -68,7 +68,7 @@ impl Forgery {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut text = "#mtree v2.0\n#pack v1 frame=1048576\n".to_owned();
+        let mut text = "#mtree v2.0\n#pack v1 frame=1048576 tool=node version=20.1.0 arch=x64\n".to_owned();
         for line in &self.lines {
             text.push_str(line);
             text.push('\n');

@@ -110,11 +110,12 @@ impl Contender {
     }
 }
 
-/// An archive is `TOOL@VERSION.tar.zst`; a version that is there already is left alone, by its marker or its name.
+/// An archive is `TOOL@VERSION.tar.zst`; a version that is there already is left alone, by its marker or its name. Their directories are made
+/// first: two tars that both want to make the same one get in each other's way.
 const RESTORE_ARCHIVES: &str = r#"
 for archive in "$1"/*.tar.zst; do
   name=${archive##*/} name=${name%.tar.zst}
-  [ -e "$2/${name%%@*}/${name#*@}/x64.complete" ] || printf '%s\0' "$archive"
+  [ -e "$2/${name%%@*}/${name#*@}/x64.complete" ] || { mkdir -p "$2/${name%%@*}"; printf '%s\0' "$archive"; }
 done | xargs -0 -r -P 2 -I '{}' sh -c 'zstd -dcq "$1" | tar -xpf - -C "$2"' sh '{}' "$2"
 "#;
 
