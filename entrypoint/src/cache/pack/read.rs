@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use zstd::bulk::Decompressor;
 use zstd::stream::read::Decoder;
 
@@ -17,6 +19,8 @@ use crate::cache::refusal::{Limits, Refusal};
 pub(super) const MAGIC: [u8; 4] = 0x184D_2A5D_u32.to_le_bytes();
 /// Bytes of a skippable frame before what it carries: the number and a length.
 pub(super) const SKIPPABLE: u32 = 8;
+/// Bytes of a pack that the kernel is asked to read before they are wanted.
+const AHEAD: u64 = 8 << 20;
 /// Read at once from the end: the manifest of a tool of a thousand files fits.
 const TAIL: u64 = 256 << 10;
 /// Bounds of a manifest, packed and unpacked, in bytes: two million entries of the usual length. It is unpacked piece by piece.
@@ -29,7 +33,7 @@ const PIECE: usize = 128 << 10;
 pub(super) const MOST_FRAMES: u64 = 1 << 18;
 /// The bytes that a seek table of as many may take.
 const LONGEST_TABLE: u64 = MOST_FRAMES * 8 + 64;
-/// Memory that unpacking a manifest may take, as a power of two: four times what is ever written ([`zstd`]'s level 3).
+/// Memory that unpacking a manifest may take, as a power of two: some times what is ever written.
 const WINDOW: u32 = 23;
 
 /// An open pack.
@@ -40,6 +44,8 @@ pub(in crate::cache) struct Pack {
     pub(super) frames: Vec<Frame>,
     /// Where each frame begins, and one more: where the last ends.
     offsets: Vec<u64>,
+    /// How far the kernel was asked to read.
+    asked: AtomicU64,
 }
 
 /// One thread's buffers.
@@ -97,7 +103,12 @@ impl Pack {
         let agreed = frames.len() == manifest.frames.len()
             && frames.len() == table.len()
             && table.iter().zip(&frames).all(|(lengths, frame)| lengths.plain == frame.size);
-        agreed.then_some(Self { file, manifest, frames, offsets }).ok_or_else(|| forged("its frames are not those of its manifest"))
+        if !agreed {
+            return Err(forged("its frames are not those of its manifest"));
+        }
+        let pack = Self { file, manifest, frames, offsets, asked: AtomicU64::new(0) };
+        pack.ask_ahead(0);
+        Ok(pack)
     }
 
     /// How many frames it has.
@@ -108,6 +119,18 @@ impl Pack {
     /// Bytes of one frame in the pack.
     pub(in crate::cache) fn packed_size(&self, index: usize) -> u64 {
         self.offsets[index + 1] - self.offsets[index]
+    }
+
+    /// Several threads that read here and there look to the kernel like nobody who reads on, and it asks the server for crumbs. So it
+    /// is told: in requests as large as they can be, while the first frames are unpacked. That the whole file was asked for at once
+    /// would push the rest of the page cache out.
+    fn ask_ahead(&self, end: u64) {
+        let asked = self.asked.load(Ordering::Relaxed);
+        if end + AHEAD / 2 > asked && self.asked.fetch_max(asked + AHEAD, Ordering::Relaxed) == asked {
+            let (from, length) = (i64::try_from(asked).unwrap_or(i64::MAX), i64::try_from(AHEAD).unwrap_or(i64::MAX));
+            // It is advice: without it the reads are only smaller.
+            let _ = posix_fadvise(&self.file, from, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+        }
     }
 
     /// Unpacks one frame into `buffers.plain` and compares its sum.
@@ -124,6 +147,7 @@ impl Pack {
             buffers.packed.resize(length.next_power_of_two(), 0);
         }
         let packed = &mut buffers.packed[..length];
+        self.ask_ahead(end);
         read_at(&self.file, packed, begin)?;
         buffers.plain.clear();
         buffers.plain.reserve(size);

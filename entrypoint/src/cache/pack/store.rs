@@ -145,7 +145,7 @@ impl Packs {
         }
         // Who removes unused packs moves one away, then looks for references; we made ours, then look for the pack: one of the two
         // sees the other. Opened and not looked at, because an open is answered by the server and a look perhaps by our own kernel.
-        if matches!(self.object(digest), Err(Refusal::Dangling(_))) {
+        if matches!(self.objects.open_file(&object), Err(Errno::ENOENT)) {
             self.place(staged, &object, &told).inspect_err(|_| {
                 // Without a pack it would keep others from saving the version.
                 let _ = self.refs.unlink(&reference);
