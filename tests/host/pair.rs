@@ -1,15 +1,16 @@
 //! Both programs for real: a dockerd on XFS in the sidecar's box, the runner's box beside it, jobs that use docker.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use nix::sys::signal::Signal;
 use runner_tests::{
     bed::{Bed, Subject},
-    fixtures::Tool,
+    fixtures::{Tool, ToolCache},
     github::Job,
     need::{Need, need},
     pair::{IMAGE, Pair, STORAGE, Witness},
     process::Ending,
+    programs::Program,
     trees::{Strictness, assert_same},
 };
 
@@ -68,8 +69,13 @@ fn a_job_uses_a_restored_tool_runs_a_container_installs_a_tool_and_leaves_nothin
          touch $RUNNER_TOOL_CACHE/node/22.1.0/x64.complete",
     );
     assert!(log.contains("node 20.11.0 --version\nfrom a container\n"), "{log}");
-    assert_same(&remote.tree(Tool::Node, "20.11.0"), &remote.tree(Tool::Node, "22.1.0"), Strictness::USUAL);
-    assert!(remote.marker(Tool::Node, "22.1.0").is_file());
+    let export = tempfile::tempdir().unwrap();
+    let exported =
+        Command::new(Program::Entrypoint.path()).args(["cache", "export"]).arg(remote.path()).arg(export.path()).output().unwrap();
+    assert!(exported.status.success(), "{exported:?}");
+    let export = ToolCache::at(export.path());
+    assert_same(&remote.tree(Tool::Node, "20.11.0"), &export.tree(Tool::Node, "22.1.0"), Strictness::USUAL);
+    assert!(export.marker(Tool::Node, "22.1.0").is_file());
     assert_eq!(stop(&pair, dind), [""; 0]);
 }
 

@@ -159,7 +159,8 @@ fn judge_cache(screen: &Screen, remote: &ToolCache, local: &Path, before: &BTree
     screen.fact("saved", &listed(saved.iter().copied()));
     verdict.expect(restored.len() == before.len(), "not every version was restored");
     verdict.expect(saved == ["node 22.1.0"], "the new version was not saved");
-    let unfinished = fs::read_dir(remote.path().join(".stage")).into_iter().flatten().flatten().count();
+    let stages = [".stage", ".packs/stage"].map(|stage| fs::read_dir(remote.path().join(stage)));
+    let unfinished = stages.into_iter().flatten().flatten().flatten().count();
     verdict.expect(unfinished == 0, "something unfinished is in the remote cache");
 }
 

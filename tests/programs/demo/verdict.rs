@@ -23,13 +23,14 @@ impl Verdict {
     }
 }
 
-/// Whole versions in a tool cache, as `node 20.11.0`.
+/// Whole versions in a tool cache, trees and packs, as `node 20.11.0`.
 pub(crate) fn versions(cache: &Path) -> BTreeSet<String> {
     let names = |path: &Path| {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).map(|entry| entry.path()).collect::<Vec<_>>()
     };
-    let mut found = BTreeSet::new();
+    let packs = names(&cache.join(".packs/refs/shared"));
+    let mut found: BTreeSet<String> = packs.iter().filter_map(|reference| packed(reference)).collect();
     for tool in names(cache) {
         for version in names(&tool) {
             if names(&version).iter().any(|entry| entry.extension().is_some_and(|end| end == "complete")) {
@@ -39,6 +40,13 @@ pub(crate) fn versions(cache: &Path) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The version of a pack's reference, `<tool>@<version>@<arch>`.
+fn packed(reference: &Path) -> Option<String> {
+    let name = reference.file_name()?.to_str()?;
+    let mut parts = name.split('@');
+    Some(format!("{} {}", parts.next()?, parts.next()?))
 }
 
 /// `a, b and c`, or `nothing`.
