@@ -6,6 +6,8 @@ use super::manifest::Manifest;
 /// The most unpacked bytes of one frame. Large enough to compress as well as the whole, small enough that a few threads hold
 /// one each.
 pub(super) const FRAME: u64 = 1 << 20;
+/// Bound of the number of frames. Two of them are together larger than one may be, so the bound of a version's bytes is reached first.
+pub(super) const MOST_FRAMES: u64 = 1 << 18;
 /// What ends a tar archive: two empty blocks.
 const END: u64 = 2 * header::BLOCK;
 

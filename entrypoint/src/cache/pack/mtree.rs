@@ -10,9 +10,8 @@ use std::io::{BufRead, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use super::digest::Digest;
-use super::frame::FRAME;
+use super::frame::{FRAME, MOST_FRAMES};
 use super::manifest::{Entry, Manifest, Time, What};
-use super::read::MOST_FRAMES;
 use crate::cache::names::VersionId;
 
 /// Longer than any line that is ever written: a path and a link's target of 4,096 bytes, each byte escaped.

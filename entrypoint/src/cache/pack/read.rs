@@ -10,7 +10,7 @@ use zstd::bulk::Decompressor;
 use zstd::stream::read::Decoder;
 
 use super::digest::{Digest, Sum};
-use super::frame::{Frame, frames};
+use super::frame::{Frame, MOST_FRAMES, frames};
 use super::manifest::Manifest;
 use super::{mtree, seek};
 use crate::cache::refusal::{Limits, Refusal};
@@ -29,8 +29,6 @@ const LONGEST: (u64, u64) = (128 << 20, 512 << 20);
 const HELD: u64 = 8 << 20;
 /// What is worked on at a time where it is not.
 const PIECE: usize = 128 << 10;
-/// Bound of the number of frames. Two of them are together larger than one may be, so the bound of a version's bytes is reached first.
-pub(super) const MOST_FRAMES: u64 = 1 << 18;
 /// The bytes that a seek table of as many may take.
 const LONGEST_TABLE: u64 = MOST_FRAMES * 8 + 64;
 /// Memory that unpacking a manifest may take, as a power of two: some times what is ever written.
