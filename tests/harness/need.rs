@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
 /// A capability of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -81,9 +83,13 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
-        Need::Fuse => missing(Need::Root).or_else(|| match fs::File::options().read(true).write(true).open("/dev/fuse") {
-            Ok(_) => probe("unshare", &["--mount", "true"]),
-            Err(error) => Some(format!("/dev/fuse: {error}")),
+        Need::Fuse => missing(Need::Root).or_else(|| {
+            // Many a container has the kernel's FUSE and not its node; whoever has made it before is as good.
+            let _ = mknod("/dev/fuse", SFlag::S_IFCHR, Mode::S_IRUSR | Mode::S_IWUSR, makedev(10, 229));
+            match fs::File::options().read(true).write(true).open("/dev/fuse") {
+                Ok(_) => probe("unshare", &["--mount", "true"]),
+                Err(error) => Some(format!("/dev/fuse: {error}")),
+            }
         }),
         Need::Openssl => program("openssl"),
         Need::Rsync => program("rsync"),
