@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::changed::is_changed;
+use super::crew::at_once;
 use super::dir::{Dir, Gate};
 use super::names::VersionId;
 use super::outcome::Outcome;
@@ -124,6 +125,8 @@ impl Save<'_> {
 
 /// The complete versions that were changed since. What cannot be looked at will say so when it is copied.
 fn changed(local: &Dir, versions: &Versions) -> BTreeSet<VersionId> {
-    let complete = versions.iter().filter(|(_, state)| **state == State::Complete);
-    complete.filter(|(id, _)| is_changed(local, id).unwrap_or(false)).map(|(id, _)| id.clone()).collect()
+    let complete: Vec<&VersionId> = versions.iter().filter(|(_, state)| **state == State::Complete).map(|(id, _)| id).collect();
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(8);
+    let found = at_once(&complete, threads, |id| is_changed(local, id).unwrap_or(false));
+    complete.into_iter().zip(found).filter(|(_, changed)| *changed).map(|(id, _)| id.clone()).collect()
 }
