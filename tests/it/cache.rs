@@ -7,6 +7,7 @@ mod hang;
 mod hostile;
 mod lives;
 mod many;
+mod stopped;
 mod tools;
 
 use std::{
