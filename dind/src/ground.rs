@@ -44,8 +44,8 @@ pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result
         status: Path::new(STATUS),
         cgroup: Path::new(CGROUP),
         search,
-        dockerd: config.dockerd.as_deref(),
-        storage: &config.storage,
+        dockerd: config.engine.dockerd.as_deref(),
+        storage: &config.storage.root,
         task: &config.task,
         remounted: purpose == Purpose::Start,
     };

@@ -114,7 +114,7 @@ fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> u8 {
     let search = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into());
     match ground::check(config, &search, ground::Purpose::Report) {
         Ok(()) => {
-            info!(storage = %config.storage.display(), task = %config.task.display(), "docker can be started here");
+            info!(storage = %config.storage.root.display(), task = %config.task.display(), "docker can be started here");
             exit::FINE
         }
         Err(failure) => {

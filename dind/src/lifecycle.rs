@@ -10,12 +10,16 @@
 
 use std::time::Duration;
 
-use supervise::{Action, ChildEnd, Event, Level, Machine, Signal, State, Target};
+use supervise::{Action, Event, Level, Machine, Signal, State};
 
 use crate::{
     stages::{self, Deadlines},
-    words::{Failure, Job, Note, Obligation, Outcome, Role, Timer, Words, exit},
+    words::{Failure, Job, Note, Obligation, Outcome, Timer, Words, exit},
 };
+
+mod settling;
+mod starting;
+mod stopping;
 
 type Actions = Vec<Action<Words>>;
 
@@ -108,7 +112,7 @@ impl Machine<Words> for Lifecycle {
             }
             Event::Told(outcome) => self.told(outcome),
             Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
-            Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), hint(end))),
+            Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), stopping::hint(end))),
             Event::Expired(timer) => self.expired(timer),
             Event::Alone if self.phase == (Phase::Killing { burying: true }) => self.settle(),
             Event::Alone => vec![],
@@ -146,66 +150,18 @@ impl Lifecycle {
         self.enter(Phase::Done, [Action::Exit(self.code)])
     }
 
-    // ---- outcomes of jobs
-
+    // Each outcome is heard in the phase that wanted to know it; one that comes later changes nothing.
     fn told(&mut self, outcome: Outcome) -> Actions {
-        match (self.phase, outcome) {
-            (Phase::Checking, Outcome::Checked(result)) => match result {
-                Ok(()) => self.enter(Phase::Nesting, [Action::Run(Job::Nest)]),
-                Err(failure) => self.fail_then(failure, Self::exit),
-            },
-            (Phase::Nesting, Outcome::Nested(result)) => match result {
-                Ok(()) => {
-                    self.owes.push(Obligation::RemoveDataRoot);
-                    self.enter(Phase::Preparing, [Action::Run(Job::Prepare)])
-                }
-                Err(failure) => self.fail_then(failure, Self::exit),
-            },
-            (Phase::Preparing, Outcome::Prepared(result)) => match result {
-                Ok(()) if self.stopping => self.settle(),
-                Ok(()) => self.start(),
-                Err(failure) => self.fail_then(failure, Self::settle),
-            },
-            (Phase::Starting { publishing: false }, Outcome::Usable(result)) => match result {
-                Ok(()) => {
-                    self.owes.push(Obligation::RemoveSocket);
-                    self.enter(Phase::Starting { publishing: true }, [Action::Run(Job::Publish)])
-                }
-                Err(failure) => self.fail_then(failure, Self::terminate),
-            },
-            (Phase::Starting { publishing: true }, Outcome::Published(result)) => match result {
-                Ok(()) if self.stopping => self.terminate(),
-                Ok(()) => self.enter(Phase::Serving, [Action::Disarm(Timer::Start)]),
-                Err(failure) => self.fail_then(failure, Self::terminate),
-            },
-            (Phase::Lingering, Outcome::RunnerGone) => self.drain(),
-            (Phase::Draining, Outcome::ContainersKilled(result)) => {
-                let said = match result {
-                    Ok(0) => None,
-                    Ok(1) => Some(Action::Say(Level::Warn, "1 container was still running and was killed".to_owned())),
-                    Ok(count) => Some(Action::Say(Level::Warn, format!("{count} containers were still running and were killed"))),
-                    Err(why) => Some(Action::Say(Level::Warn, format!("containers could not be killed: {why}"))),
-                };
-                said.into_iter().chain(self.terminate()).collect()
-            }
-            (Phase::Settling, Outcome::Paid(obligation, result)) if self.owes.last() == Some(&obligation) => {
-                self.owes.pop();
-                let said = result.err().map(|why| Action::Say(Level::Warn, format!("could not {obligation}: {why}")));
-                said.into_iter().chain(self.pay()).collect()
-            }
-            // Late, because the phase that wanted to know was left.
-            (
-                _,
-                Outcome::Checked(_)
-                | Outcome::Nested(_)
-                | Outcome::Prepared(_)
-                | Outcome::Swept
-                | Outcome::Usable(_)
-                | Outcome::Published(_)
-                | Outcome::RunnerGone
-                | Outcome::ContainersKilled(_)
-                | Outcome::Paid(..),
-            ) => vec![],
+        match outcome {
+            Outcome::Checked(result) => self.checked(result),
+            Outcome::Nested(result) => self.nested(result),
+            Outcome::Prepared(result) => self.prepared(result),
+            Outcome::Swept => vec![],
+            Outcome::Usable(result) => self.usable(result),
+            Outcome::Published(result) => self.published(result),
+            Outcome::RunnerGone => self.runner_gone(),
+            Outcome::ContainersKilled(result) => self.containers_killed(result),
+            Outcome::Paid(obligation, result) => self.paid(obligation, result),
         }
     }
 
@@ -214,158 +170,6 @@ impl Lifecycle {
         let mut actions = vec![said];
         actions.extend(next(self));
         actions
-    }
-
-    // ---- forward
-
-    fn start(&mut self) -> Actions {
-        self.owes.push(Obligation::Unmount);
-        self.enter(
-            Phase::Starting { publishing: false },
-            [
-                // Both at once: dockerd waits for containerd's socket. One that it starts itself it looks after only once a second,
-                // which costs a second at the start and another at the end.
-                Action::Spawn(Role::Containerd),
-                Action::Spawn(Role::Dockerd),
-                Action::Run(Job::Probe),
-                // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
-                Action::Run(Job::Sweep),
-            ],
-        )
-    }
-
-    // ---- back
-
-    fn asked_to_stop(&mut self) -> Actions {
-        if self.stopping {
-            return self.hurry();
-        }
-        self.stopping = true;
-        let Deadlines { linger, containers, dockerd, end } = self.deadlines;
-        let mut actions = vec![
-            Action::Tighten(Timer::Linger, linger),
-            Action::Tighten(Timer::Containers, containers),
-            Action::Tighten(Timer::Dockerd, dockerd),
-            Action::Tighten(Timer::End, end),
-        ];
-        actions.extend(match self.phase {
-            // Nothing has been done that would have to be undone.
-            Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
-            // A moment later it is known what there is to undo.
-            Phase::Preparing | Phase::Starting { publishing: true } => vec![],
-            Phase::Starting { publishing: false } => self.terminate(),
-            Phase::Serving => self.enter(Phase::Lingering, [Action::Run(Job::AwaitRunner)]),
-            Phase::Lingering | Phase::Draining | Phase::Killing { .. } | Phase::Settling | Phase::Done => vec![],
-        });
-        actions
-    }
-
-    /// A further signal ends the waiting at hand. Undoing is not waiting, and is bounded anyway.
-    fn hurry(&mut self) -> Actions {
-        match self.phase {
-            Phase::Lingering => self.cut(),
-            Phase::Draining => self.terminate(),
-            Phase::Killing { burying: false } => self.bury(),
-            Phase::New
-            | Phase::Checking
-            | Phase::Nesting
-            | Phase::Preparing
-            | Phase::Starting { .. }
-            | Phase::Serving
-            | Phase::Killing { burying: true }
-            | Phase::Settling
-            | Phase::Done => vec![],
-        }
-    }
-
-    /// The runner is still there and cannot be waited for.
-    fn cut(&mut self) -> Actions {
-        if self.code == exit::FINE {
-            self.code = exit::CUT;
-        }
-        let mut actions = vec![
-            Action::Abandon(Job::AwaitRunner),
-            Action::Say(Level::Warn, "the runner is still there; docker is taken away from it".to_owned()),
-        ];
-        actions.extend(self.drain());
-        actions
-    }
-
-    /// dockerd would wait 10 s and more for containers that ignore SIGTERM, whatever it is told (`--shutdown-timeout` is a minimum), so
-    /// they are killed first.
-    fn drain(&mut self) -> Actions {
-        self.enter(Phase::Draining, [Action::Run(Job::KillContainers)])
-    }
-
-    /// Asks dockerd to end.
-    fn terminate(&mut self) -> Actions {
-        let mut actions = Vec::new();
-        match self.phase {
-            Phase::Starting { .. } => actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Probe)]),
-            Phase::Draining => actions.push(Action::Abandon(Job::KillContainers)),
-            _ => {}
-        }
-        actions.push(Action::Signal(Target::Child(Role::Dockerd), Signal::TERM));
-        if !self.stopping {
-            // The same time as in a stop, from now.
-            actions.push(Action::Arm(Timer::Dockerd, self.deadlines.dockerd));
-        }
-        self.enter(Phase::Killing { burying: false }, actions)
-    }
-
-    /// Neither daemon is started again: containers, networks and builds under way would be lost in silence, and the job with them.
-    fn child_ended(&mut self, role: Role, how: &str) -> Actions {
-        match self.phase {
-            // By our wish. containerd stays until then; dockerd needs it to end well.
-            Phase::Killing { burying: false } if role == Role::Dockerd => self.bury(),
-            Phase::Starting { .. } | Phase::Serving | Phase::Lingering | Phase::Draining => {
-                let when = if matches!(self.phase, Phase::Starting { .. }) { " before docker was usable" } else { "" };
-                let last = self.last_complaint();
-                // In whatever phase: without docker the life was not as intended.
-                self.code = exit::UNAVAILABLE;
-                let mut actions = vec![
-                    Action::Disarm(Timer::Start),
-                    Action::Abandon(Job::Probe),
-                    Action::Abandon(Job::AwaitRunner),
-                    Action::Abandon(Job::KillContainers),
-                    Action::Say(Level::Error, format!("{how}{when}{last}")),
-                ];
-                actions.extend(self.bury());
-                actions
-            }
-            Phase::New | Phase::Checking | Phase::Nesting | Phase::Preparing | Phase::Killing { .. } | Phase::Settling | Phase::Done => {
-                vec![]
-            }
-        }
-    }
-
-    fn last_complaint(&mut self) -> String {
-        self.complaint.take().map(|line| format!("\nits last complaint: {line}")).unwrap_or_default()
-    }
-
-    /// Ends whatever is left: containerd, shims, containers. Nothing may be using the data-root when it is removed.
-    fn bury(&mut self) -> Actions {
-        self.enter(
-            Phase::Killing { burying: true },
-            [Action::Disarm(Timer::Dockerd), Action::Signal(Target::Everything, Signal::KILL), Action::Arm(Timer::Alone, stages::ALONE)],
-        )
-    }
-
-    fn settle(&mut self) -> Actions {
-        let mut actions = vec![Action::Disarm(Timer::Alone)];
-        if !self.stopping {
-            actions.push(Action::Arm(Timer::End, stages::UNHURRIED));
-        }
-        self.phase = Phase::Settling;
-        actions.extend(self.pay());
-        actions
-    }
-
-    fn pay(&mut self) -> Actions {
-        match self.owes.last() {
-            Some(&obligation) => vec![self.publish(), Action::Run(Job::Pay(obligation))],
-            None => self.exit(),
-        }
     }
 
     // ---- deadlines
@@ -414,14 +218,6 @@ impl Lifecycle {
             // Its phase was left before.
             (Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
         }
-    }
-}
-
-/// What a death by signal usually means.
-fn hint(end: ChildEnd) -> &'static str {
-    match end {
-        ChildEnd::Signal(Signal::KILL) => "\nhint: if nobody killed it, the kernel did for lack of memory: see the task's memory limit",
-        ChildEnd::Signal(_) | ChildEnd::Code(_) => "",
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use supervise::SpawnError;
+use supervise::{ChildEnd, SpawnError, Target};
 
 use super::*;
+use crate::words::Role;
 
 fn life() -> Lifecycle {
     Lifecycle::new(Duration::from_secs(60), Duration::from_secs(30))

@@ -1,0 +1,49 @@
+use super::*;
+
+fn read(environment: &[(&str, &str)]) -> Result<Config, String> {
+    let environment = environment.iter().map(|&(name, value)| (name.into(), value.into()));
+    Config::read(environment, []).map(|(config, _)| config).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn everything_has_a_default() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.storage.root, Path::new("/var/docker-storage"));
+    assert_eq!(config.task, Path::new("/run/task"));
+    assert_eq!((config.access.group, config.engine.dockerd.as_deref(), config.engine.mirrors.len()), (123, None, 0));
+    assert_eq!((config.start_timeout.as_secs(), config.stop_timeout.as_secs()), (60, 30));
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let long = "/".to_owned() + &"x".repeat(90);
+    let problems = read(&[
+        ("DOCKER_STORAGE_ROOT", &long),
+        ("TASK_DIR", &long),
+        ("DOCKER_GROUP_GID", "docker"),
+        ("DOCKER_REGISTRY_MIRROR", "https://good.example, mirror:5000"),
+        ("DOCKER_START_TIMEOUT", "0"),
+        ("DOCKERD_PATH", "dockerd"),
+        ("STOP_TIMEOUT", "soon"),
+        ("LOG_FORMAT", "xml"),
+    ]);
+    insta::assert_snapshot!(problems.unwrap_err());
+}
+
+#[test]
+fn the_longest_allowed_paths_leave_room_for_their_sockets() {
+    let storage = "/".to_owned() + &"x".repeat(socket::LONGEST - storage::DEEPEST_SOCKET.len() - 1);
+    let task = "/".to_owned() + &"x".repeat(76);
+    let config = read(&[("DOCKER_STORAGE_ROOT", &storage), ("TASK_DIR", &task)]).unwrap();
+    let hidden = config.socket("0123456789abcdef").hidden;
+    assert_eq!(hidden.as_os_str().len(), socket::LONGEST);
+    let error = read(&[("TASK_DIR", &(task + "x"))]).unwrap_err();
+    assert!(error.contains("at most 77 bytes"), "{error}");
+}
+
+#[test]
+fn dockerd_is_as_quiet_as_we_are() {
+    for (ours, its) in [("error", "error"), ("warn", "warn"), ("info", "warn"), ("debug", "debug")] {
+        assert_eq!(read(&[("LOG_LEVEL", ours)]).unwrap().dockerd_log_level(), its);
+    }
+}
