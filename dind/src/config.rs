@@ -45,6 +45,13 @@ pub const SETTINGS: Table = Table(&[
         "30",
         "what the platform allows between its SIGTERM and its SIGKILL; split among the steps of a stop",
     ),
+    setting(
+        "Stop",
+        "EXIT_WITH_RUNNER",
+        "yes|no",
+        "no",
+        "end by ourselves when the runner has ended: for platforms that do not stop a sidecar after its main container",
+    ),
     setting("Output and state", "TASK_DIR", "DIR", "/run/task", "the folder shared with the runner's container; docker.sock appears there"),
     setting("Output and state", "LOG_FORMAT", "auto|human|json", "auto", "auto is human on a terminal and JSON elsewhere"),
     setting("Output and state", "LOG_LEVEL", "error|warn|info|debug", "info", "the least important lines that are written"),
@@ -65,6 +72,8 @@ pub struct Config {
     pub task: PathBuf,
     /// `STOP_TIMEOUT`.
     pub stop_timeout: Duration,
+    /// `EXIT_WITH_RUNNER`.
+    pub exit_with_runner: bool,
     /// `LOG_FORMAT`; `None` is auto.
     pub format: Option<Format>,
     /// `LOG_LEVEL`.
@@ -90,6 +99,7 @@ impl Config {
             start_timeout: reader.duration("DOCKER_START_TIMEOUT", Duration::from_secs(1), hour),
             task: task(&mut reader),
             stop_timeout: reader.duration("STOP_TIMEOUT", Duration::from_secs(2), 24 * hour),
+            exit_with_runner: reader.switch("EXIT_WITH_RUNNER"),
             format: reader.choice("LOG_FORMAT", &[("auto", None), ("human", Some(Format::Human)), ("json", Some(Format::Json))]).flatten(),
             level: reader
                 .choice("LOG_LEVEL", &[("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)])

@@ -21,6 +21,7 @@ use crate::{
     words::{Failure, Job, Note, Outcome, Role, Words, exit},
 };
 
+mod serving;
 mod starting;
 mod stopping;
 
@@ -88,6 +89,8 @@ impl Effects<Words> for World {
             Job::Probe => self.probe(),
             Job::Publish => self.publish(),
             Job::AwaitRunner => self.await_runner(),
+            Job::MeetRunners => self.meet_runners(),
+            Job::FollowRunner => self.follow_runner(),
             Job::KillContainers => self.kill_containers(),
             Job::Pay(obligation) => self.pay(obligation),
         }
@@ -106,6 +109,9 @@ impl Effects<Words> for World {
             Job::Probe => Outcome::Usable(Err(collapse("probing docker"))),
             Job::Publish => Outcome::Published(Err(collapse("publishing the socket"))),
             Job::AwaitRunner => Outcome::RunnerGone,
+            Job::MeetRunners => Outcome::Met,
+            // Better a sidecar that stays than one that leaves a living runner.
+            Job::FollowRunner => Outcome::Met,
             Job::KillContainers => Outcome::ContainersKilled(Err(collapse("killing containers").why)),
             Job::Pay(obligation) => Outcome::Paid(obligation, Err(collapse("undoing").why)),
         }

@@ -15,6 +15,7 @@ pub mod effects;
 mod ground;
 pub mod host;
 pub mod lifecycle;
+mod meeting;
 pub mod mounts;
 pub mod probe;
 pub mod socket;
@@ -101,7 +102,7 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         // Anything else shows in the checks, beside what else is wrong.
         _ => {}
     }
-    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout);
+    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout, config.exit_with_runner);
     supervise::drive(
         signals,
         machine,

@@ -68,6 +68,7 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lifecycle {
     start_timeout: Duration,
+    exit_with_runner: bool,
     deadlines: Deadlines,
     phase: Phase,
     /// Somebody asked us to stop.
@@ -81,9 +82,10 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// A life that has not begun.
-    pub fn new(start_timeout: Duration, stop_timeout: Duration) -> Self {
+    pub fn new(start_timeout: Duration, stop_timeout: Duration, exit_with_runner: bool) -> Self {
         Self {
             start_timeout,
+            exit_with_runner,
             deadlines: stages::split(stop_timeout),
             phase: Phase::New,
             stopping: false,
@@ -156,10 +158,11 @@ impl Lifecycle {
             Outcome::Checked(result) => self.checked(result),
             Outcome::Nested(result) => self.nested(result),
             Outcome::Prepared(result) => self.prepared(result),
-            Outcome::Swept => vec![],
+            Outcome::Swept | Outcome::Met => vec![],
             Outcome::Usable(result) => self.usable(result),
             Outcome::Published(result) => self.published(result),
             Outcome::RunnerGone => self.runner_gone(),
+            Outcome::RunnerEnded => self.runner_ended(),
             Outcome::ContainersKilled(result) => self.containers_killed(result),
             Outcome::Paid(obligation, result) => self.paid(obligation, result),
         }

@@ -94,6 +94,10 @@ pub enum Job {
     Publish,
     /// Wait until the runner's container is done.
     AwaitRunner,
+    /// Answer each runner that shows itself in the task's folder.
+    MeetRunners,
+    /// Notice the end of a runner.
+    FollowRunner,
     /// Kill every container.
     KillContainers,
     /// Undo one thing.
@@ -126,6 +130,10 @@ pub enum Outcome {
     Published(Result<(), Failure>),
     /// Of [`Job::AwaitRunner`].
     RunnerGone,
+    /// Of [`Job::MeetRunners`], which ends only if it cannot go on; it has told the log.
+    Met,
+    /// Of [`Job::FollowRunner`].
+    RunnerEnded,
     /// Of [`Job::KillContainers`]: how many, or why not.
     ContainersKilled(Result<usize, String>),
     /// Of [`Job::Pay`].

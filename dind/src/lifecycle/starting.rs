@@ -48,7 +48,10 @@ impl Lifecycle {
     pub(super) fn published(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
             (Phase::Starting { publishing: true }, Ok(())) if self.stopping => self.terminate(),
-            (Phase::Starting { publishing: true }, Ok(())) => self.enter(Phase::Serving, [Action::Disarm(Timer::Start)]),
+            (Phase::Starting { publishing: true }, Ok(())) => {
+                let follow = self.exit_with_runner.then_some(Action::Run(Job::FollowRunner));
+                self.enter(Phase::Serving, [Action::Disarm(Timer::Start)].into_iter().chain(follow))
+            }
             (Phase::Starting { publishing: true }, Err(failure)) => self.fail_then(failure, Self::terminate),
             _ => vec![],
         }
@@ -66,6 +69,8 @@ impl Lifecycle {
                 Action::Run(Job::Probe),
                 // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
                 Action::Run(Job::Sweep),
+                // Its runner may be there already, and waits for what we see.
+                Action::Run(Job::MeetRunners),
             ],
         )
     }

@@ -5,7 +5,7 @@ use supervise::{Action, ChildEnd, Level, Signal, Target};
 use super::{Actions, Lifecycle, Phase};
 use crate::{
     stages::{self, Deadlines},
-    words::{Job, Role, Timer, exit},
+    words::{Job, Role, Timer, Words, exit},
 };
 
 impl Lifecycle {
@@ -14,13 +14,7 @@ impl Lifecycle {
             return self.hurry();
         }
         self.stopping = true;
-        let Deadlines { linger, containers, dockerd, end } = self.deadlines;
-        let mut actions = vec![
-            Action::Tighten(Timer::Linger, linger),
-            Action::Tighten(Timer::Containers, containers),
-            Action::Tighten(Timer::Dockerd, dockerd),
-            Action::Tighten(Timer::End, end),
-        ];
+        let mut actions = self.deadlines().to_vec();
         actions.extend(match self.phase {
             // Nothing has been done that would have to be undone.
             Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
@@ -35,6 +29,28 @@ impl Lifecycle {
 
     pub(super) fn runner_gone(&mut self) -> Actions {
         if self.phase == Phase::Lingering { self.drain() } else { vec![] }
+    }
+
+    /// A stop of our own making: nobody's clock runs, and there is nobody to wait for.
+    pub(super) fn runner_ended(&mut self) -> Actions {
+        if self.phase != Phase::Serving {
+            return vec![];
+        }
+        self.stopping = true;
+        let mut actions = vec![Action::Say(Level::Info, "the runner has ended; docker is not needed any more".to_owned())];
+        actions.extend(self.deadlines());
+        actions.extend(self.drain());
+        actions
+    }
+
+    fn deadlines(&self) -> [Action<Words>; 4] {
+        let Deadlines { linger, containers, dockerd, end } = self.deadlines;
+        [
+            Action::Tighten(Timer::Linger, linger),
+            Action::Tighten(Timer::Containers, containers),
+            Action::Tighten(Timer::Dockerd, dockerd),
+            Action::Tighten(Timer::End, end),
+        ]
     }
 
     pub(super) fn containers_killed(&mut self, result: Result<usize, String>) -> Actions {

@@ -8,7 +8,7 @@ use super::*;
 use crate::words::Role;
 
 fn life() -> Lifecycle {
-    Lifecycle::new(Duration::from_secs(60), Duration::from_secs(30))
+    Lifecycle::new(Duration::from_secs(60), Duration::from_secs(30), false)
 }
 
 fn failure() -> Failure {
@@ -23,6 +23,8 @@ struct World {
     spawned: BTreeSet<Role>,
     timers: BTreeSet<Timer>,
     signals: usize,
+    /// The runner has ended, and that was to be our end.
+    followed: bool,
     /// Everything has been told to die and not yet been found dead.
     burying: bool,
     /// Killed processes were found dead, or given up.
@@ -55,6 +57,7 @@ impl World {
             Event::Signal(_) => self.signals += 1,
             Event::Told(outcome) => {
                 self.jobs.retain(|job| !outcomes(job).contains(outcome));
+                self.followed |= *outcome == Outcome::RunnerEnded && self.ready;
                 if let Outcome::Paid(obligation, _) = outcome {
                     assert_eq!(self.owes.pop(), Some(*obligation), "paid in reverse order");
                     self.paid.push(*obligation);
@@ -82,7 +85,7 @@ impl World {
                 Action::Run(job) => {
                     assert!(self.jobs.insert(*job), "{job:?} runs already");
                     let forward = matches!(job, Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Probe | Job::Publish);
-                    assert!(!forward || self.signals == 0, "after a stop nothing goes forward");
+                    assert!(!forward || !self.is_stopping(), "after a stop nothing goes forward");
                     match job {
                         Job::Prepare => self.owes.push(Obligation::RemoveDataRoot),
                         Job::Publish => self.owes.push(Obligation::RemoveSocket),
@@ -96,7 +99,7 @@ impl World {
                 Action::Abandon(job) => drop(self.jobs.remove(job)),
                 Action::Spawn(role) => {
                     assert!(self.spawned.insert(*role), "{role:?} is started once");
-                    assert_eq!(self.signals, 0, "after a stop nothing is started");
+                    assert!(!self.is_stopping(), "after a stop nothing is started");
                     self.alive.insert(*role);
                     if self.owes.last() != Some(&Obligation::Unmount) {
                         self.owes.push(Obligation::Unmount);
@@ -135,16 +138,20 @@ impl World {
             assert_eq!(self.alive.len(), 2, "ready means that both daemons live");
             assert!(self.owes.contains(&Obligation::RemoveSocket));
         }
-        if self.signals > 0 {
+        if self.is_stopping() {
             assert!(self.timers.contains(&Timer::End), "a stop always has an end");
         }
         let waits = !self.jobs.is_empty() || !self.alive.is_empty() || !self.timers.is_empty() || self.burying;
         assert!(waits, "something must be able to happen");
     }
 
+    fn is_stopping(&self) -> bool {
+        self.signals > 0 || self.followed
+    }
+
     fn may_end_with(&self, code: u8) {
         assert!(self.owes.is_empty() || self.ended, "nothing is owed at the end, unless time ran out: {:?}", self.owes);
-        assert!(code != exit::FINE || self.signals > 0, "without a stop there is no fine end");
+        assert!(code != exit::FINE || self.is_stopping(), "without a stop there is no fine end");
         assert!([exit::FINE, exit::UNAVAILABLE, exit::HOST, exit::CUT].contains(&code), "{code}");
     }
 }
@@ -159,6 +166,8 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
         Job::Probe => vec![Outcome::Usable(Ok(())), Outcome::Usable(Err(failure()))],
         Job::Publish => vec![Outcome::Published(Ok(())), Outcome::Published(Err(failure()))],
         Job::AwaitRunner => vec![Outcome::RunnerGone],
+        Job::MeetRunners => vec![Outcome::Met],
+        Job::FollowRunner => vec![Outcome::RunnerEnded],
         Job::KillContainers => {
             vec![Outcome::ContainersKilled(Ok(0)), Outcome::ContainersKilled(Ok(2)), Outcome::ContainersKilled(Err("why".into()))]
         }
@@ -172,6 +181,7 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
 fn no_order_of_events_breaks_a_promise() {
     let mut seen = HashSet::new();
     let mut open = vec![(life(), World::default(), Event::Started)];
+    open.push((Lifecycle { exit_with_runner: true, ..life() }, World::default(), Event::Started));
     // A signal can come before the first event.
     open.push((life(), World::default(), Event::Signal(Signal::TERM)));
     let (mut transitions, mut ends) = (0, HashSet::new());
@@ -278,6 +288,7 @@ fn the_transition_table() {
         Job::Probe,
         Job::Publish,
         Job::AwaitRunner,
+        Job::FollowRunner,
         Job::KillContainers,
         Job::Pay(Obligation::RemoveSocket),
     ];
