@@ -9,6 +9,7 @@ mod environment;
 mod foreign;
 mod host;
 mod registration;
+mod shared;
 mod table;
 mod target;
 #[cfg(test)]
@@ -201,6 +202,8 @@ pub(crate) struct Docker {
     pub(crate) host: String,
     /// Zero does not wait.
     pub(crate) budget: Duration,
+    /// Where the runner's externals are published for the daemon's container.
+    pub(crate) externals: Option<PathBuf>,
 }
 
 /// What the platform offers besides a container.

@@ -1,11 +1,19 @@
-//! Waiting for the docker daemon that the job will use. Knows no lifecycle and no setting.
+//! Waiting until the job can use docker: the daemon answers, its container has our folders, the externals are there for it. Knows no
+//! lifecycle and no setting.
+
+mod externals;
 
 use std::{
+    io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use supervise::StateFile;
+use nix::unistd::{getegid, geteuid, getgroups};
+use pair::{Sight, Use, differences};
+use serde::{Deserialize, Serialize};
+use supervise::{StateFile, off_loop};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Between two looks. A socket on a shared volume gives no event in this container that is cheaper than looking.
@@ -14,20 +22,69 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// One question to the daemon.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Waits until the daemon at `host` answers, at most `budget`.
+/// How long a sidecar that lives may take to say what it sees. It has had all its start to do so.
+const SIDECARS_SIGHT: Duration = Duration::from_millis(500);
+
+/// What this side brings to the pair.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Company {
+    /// Our own folder in the task's.
+    pub(crate) own: PathBuf,
+    /// What docker will be asked to mount: what for, at which path, and where it is here.
+    pub(crate) folders: Vec<(Use, PathBuf, PathBuf)>,
+    /// From where to where the externals are published.
+    pub(crate) externals: Option<(PathBuf, PathBuf)>,
+}
+
+/// Waits until the daemon at `host` can be used, at most `budget`, and returns what of it will not work for jobs.
 ///
 /// `sidecar` is where the daemon's container keeps its state; when it was alive and is no longer, waiting on is useless.
 ///
 /// # Errors
 /// A sentence that says what was wrong at the last look, with a hint.
-pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration) -> Result<(), String> {
+pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration, company: Company) -> Result<Vec<String>, String> {
+    let token = getrandom::u64().map_err(|error| format!("no random number to be had: {error}"))?;
+    let Company { own, folders, externals } = company;
+    let sight = Sight::of_runner(token, folders);
+    let publish = async {
+        let published = off_loop("externals", move || externals.map_or(Ok(0), |(from, to)| externals::publish(&from, &to))).await;
+        published.unwrap_or_else(|| Err("the runner's externals are not published: a bug in runner-entrypoint".to_owned()))
+    };
+    let meet = async {
+        wait_for_answer(host, sidecar, budget, || sight.write(&own).is_ok()).await?;
+        Ok(sidecars_sight(sidecar, token).await)
+    };
+    let (_, theirs) = tokio::try_join!(publish, meet)?;
+    let differences = theirs.map_or_else(Vec::new, |theirs| differences(&sight, &theirs));
+    Ok(differences.iter().map(ToString::to_string).collect())
+}
+
+/// The sidecar's answer to the sight with this token; `None` from one that is not ours.
+async fn sidecars_sight(sidecar: &Path, token: u64) -> Option<Sight> {
+    let ends = Instant::now() + SIDECARS_SIGHT;
+    while StateFile::is_held(sidecar) {
+        if let Some(sight) = Sight::read(sidecar).filter(|sight| sight.token == token) {
+            return Some(sight);
+        }
+        if Instant::now() >= ends {
+            return None;
+        }
+        sleep(PAUSE / 10).await;
+    }
+    None
+}
+
+/// `show` shows the sidecar what we see, and says whether it could: its folder may come later than we.
+async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: impl Fn() -> bool) -> Result<(), String> {
     let client = client(host)?;
     let ends = Instant::now() + budget;
-    let mut seen_alive = false;
+    let (mut seen_alive, mut shown) = (false, false);
     loop {
+        shown = shown || show();
         let problem = match look(&client, host).await {
-            Ok(()) => return Ok(()),
-            Err(problem) => problem,
+            Ok(()) => break,
+            Err(Refusal::Forbidden(why)) => return Err(why),
+            Err(Refusal::NotYet(problem)) => problem,
         };
         let alive = StateFile::is_held(sidecar);
         if seen_alive && !alive {
@@ -43,6 +100,10 @@ pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration) -> Result
         }
         sleep(PAUSE).await;
     }
+    if !shown {
+        show();
+    }
+    Ok(())
 }
 
 /// One look.
@@ -50,7 +111,17 @@ pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration) -> Result
 /// # Errors
 /// A sentence that says what was wrong.
 pub(crate) async fn answers(host: &str) -> Result<(), String> {
-    look(&client(host)?, host).await
+    look(&client(host)?, host).await.map_err(|refusal| match refusal {
+        Refusal::NotYet(why) | Refusal::Forbidden(why) => why,
+    })
+}
+
+/// Why the daemon did not answer.
+enum Refusal {
+    /// It may later.
+    NotYet(String),
+    /// It will not.
+    Forbidden(String),
 }
 
 fn client(host: &str) -> Result<reqwest::Client, String> {
@@ -64,22 +135,45 @@ fn client(host: &str) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| format!("DOCKER_HOST {host} cannot be used: {error}"))
 }
 
-async fn look(client: &reqwest::Client, host: &str) -> Result<(), String> {
+async fn look(client: &reqwest::Client, host: &str) -> Result<(), Refusal> {
+    let path = host.strip_prefix("unix://").map(Path::new);
     let base = match host.strip_prefix("tcp://") {
         Some(address) => format!("http://{address}"),
         None => "http://docker".to_owned(),
     };
-    if let Some(path) = host.strip_prefix("unix://")
-        && !Path::new(path).exists()
+    if let Some(path) = path
+        && !path.exists()
     {
-        return Err(format!("there is no socket at {path}"));
+        return Err(Refusal::NotYet(format!("there is no socket at {}", path.display())));
     }
     match timeout(ANSWER, client.get(format!("{base}/_ping")).send()).await {
-        Err(_) => Err(format!("{host} does not answer within {} s", ANSWER.as_secs())),
-        Ok(Err(error)) => Err(format!("{host}: {}", innermost(&error))),
+        Err(_) => Err(Refusal::NotYet(format!("{host} does not answer within {} s", ANSWER.as_secs()))),
+        Ok(Err(error)) => Err(match path.filter(|_| is_forbidden(&error)) {
+            Some(path) => Refusal::Forbidden(forbidden(path)),
+            None => Refusal::NotYet(format!("{host}: {}", innermost(&error))),
+        }),
         Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
-        Ok(Ok(answer)) => Err(format!("{host} answers {}", answer.status())),
+        Ok(Ok(answer)) => Err(Refusal::NotYet(format!("{host} answers {}", answer.status()))),
     }
+}
+
+fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied))
+}
+
+/// Waiting does not change who we are.
+fn forbidden(socket: &Path) -> String {
+    let group = socket.metadata().map_or_else(|_| "?".to_owned(), |found| found.gid().to_string());
+    let ours: Vec<String> = [getegid()].into_iter().chain(getgroups().unwrap_or_default()).map(|group| group.to_string()).collect();
+    format!(
+        "docker's socket {} belongs to group {group}, and this container's user (uid {}, groups {}) may not use it\n\
+         hint: start this program as root (it gives the runner's user that group), or add the group to the user: --group-add {group} \
+         (docker run), supplementalGroups: [{group}] (Kubernetes), or set DOCKER_GROUP_GID on the sidecar to a group that it has",
+        socket.display(),
+        geteuid(),
+        ours.join(", ")
+    )
 }
 
 /// The last cause says what the system said; those around it say "error sending request".
@@ -133,7 +227,7 @@ mod tests {
         run(async {
             let waiting = tokio::spawn({
                 let (host, dir) = (host.clone(), dir.path().to_owned());
-                async move { wait(&host, &dir, Duration::from_secs(30)).await }
+                async move { wait_for_answer(&host, &dir, Duration::from_secs(30), || true).await }
             });
             tokio::task::yield_now().await;
             serve(UnixListener::bind(&path).unwrap(), "200 OK");
@@ -146,14 +240,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("docker.sock");
         let host = format!("unix://{}", path.display());
-        let wait = || run(wait(&host, dir.path(), Duration::from_millis(120)));
+        let wait = || run(wait_for_answer(&host, dir.path(), Duration::from_millis(120), || true));
         assert!(wait().unwrap_err().contains("there is no socket at"));
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(wait().unwrap_err().contains("refused"));
         std::fs::remove_file(&path).unwrap();
         let refused = run(async {
             serve(UnixListener::bind(&path).unwrap(), "500 Oops");
-            super::wait(&host, dir.path(), Duration::from_millis(300)).await
+            wait_for_answer(&host, dir.path(), Duration::from_millis(300), || true).await
         });
         assert!(refused.unwrap_err().contains("answers 500"));
     }
@@ -168,7 +262,7 @@ mod tests {
         let (died, waited) = run(async {
             let waiting = tokio::spawn({
                 let sidecar = sidecar.clone();
-                async move { wait(&host, &sidecar, Duration::from_secs(600)).await }
+                async move { wait_for_answer(&host, &sidecar, Duration::from_secs(600), || true).await }
             });
             sleep(PAUSE * 3).await;
             drop(alive);
@@ -177,5 +271,70 @@ mod tests {
         });
         assert!(died.starts_with("the docker sidecar ended"), "{died}");
         assert!(waited < Duration::from_secs(60));
+    }
+
+    fn company(dir: &Path) -> Company {
+        let folder = |purpose, name: &str| (purpose, dir.join(name), dir.join(name));
+        Company { own: dir.join("runner"), folders: vec![folder(Use::Work, "work"), folder(Use::Tools, "tools")], externals: None }
+    }
+
+    /// A sidecar that has another folder than the runner at the place of the tools.
+    fn sidecar(dir: &Path) -> std::thread::JoinHandle<()> {
+        let dir = dir.to_owned();
+        std::thread::spawn(move || {
+            let theirs = loop {
+                match Sight::read(&dir.join("runner")) {
+                    Some(sight) => break sight,
+                    None => std::thread::yield_now(),
+                }
+            };
+            let mut ours = theirs.answered();
+            ours.folders[1].inode = None;
+            ours.write(&dir.join("dind")).unwrap();
+        })
+    }
+
+    #[test]
+    fn what_the_sidecar_has_not_is_told_when_docker_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["runner", "dind", "work", "tools"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let path = dir.path().join("docker.sock");
+        let mut alive = StateFile::at(&dir.path().join("dind"), "sidecar");
+        alive.claim().unwrap();
+        let answering = sidecar(dir.path());
+        let warnings = run(async {
+            serve(UnixListener::bind(&path).unwrap(), "200 OK");
+            let host = format!("unix://{}", path.display());
+            wait(&host, &dir.path().join("dind"), Duration::from_secs(30), company(dir.path())).await.unwrap()
+        });
+        answering.join().unwrap();
+        let expected = format!("the docker sidecar has nothing at {}, the runner's tool cache: ", dir.path().join("tools").display());
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&expected), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_daemon_that_is_not_our_sidecar_is_used_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("docker.sock");
+        let warnings = run(async {
+            serve(UnixListener::bind(&path).unwrap(), "200 OK");
+            wait(&format!("unix://{}", path.display()), &dir.path().join("dind"), Duration::from_secs(30), company(dir.path())).await
+        });
+        assert_eq!(warnings, Ok(vec![]));
+    }
+
+    #[test]
+    fn externals_that_cannot_be_published_are_a_reason_not_to_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("docker.sock");
+        let nowhere = (dir.path().join("externals"), dir.path().join("nowhere"));
+        let company = Company { externals: Some(nowhere), ..company(dir.path()) };
+        let error = run(async {
+            serve(UnixListener::bind(&path).unwrap(), "200 OK");
+            wait(&format!("unix://{}", path.display()), &dir.path().join("dind"), Duration::from_secs(30), company).await.unwrap_err()
+        });
+        assert!(error.starts_with("the runner's externals are not published: cannot make"), "{error}");
     }
 }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     config::{self, Config, Name, Ready, Registration as By, Wanted},
+    docker::Company,
     errand::{self, Access, Answer, Order},
     exposed,
     github::{AppKey, Blob, Claim, Credential, Endpoint, NAME_PLACE, Names, RunnerId, RunnerName, SecretText, Wish},
@@ -91,7 +92,12 @@ impl Effects {
             Job::FindTask => Order::FindTask { metadata: platform.metadata.clone().unwrap_or_default() },
             Job::WaitForDocker => {
                 let (host, budget) = config.docker.as_ref().map(|docker| (docker.host.clone(), docker.budget)).unwrap_or_default();
-                Order::WaitForDocker { host, sidecar: config.task_dir.join("dind"), budget }
+                let company = Company {
+                    own: config.task_dir.join("runner"),
+                    folders: config.shared_folders(),
+                    externals: config.published_externals(),
+                };
+                Order::WaitForDocker { host, sidecar: config.task_dir.join("dind"), budget, company }
             }
             Job::Deregister(registration) => Order::Deregister { access: access(config)?, claim: claim(registration) },
             Job::Protect(on) => Order::Protect { agent: platform.agent.clone().unwrap_or_default(), on: *on },

@@ -54,7 +54,7 @@ pub(crate) enum Order {
     /// Which task of the platform is this?
     FindTask { metadata: String },
     /// Wait for docker.
-    WaitForDocker { host: String, sidecar: PathBuf, budget: Duration },
+    WaitForDocker { host: String, sidecar: PathBuf, budget: Duration, company: docker::Company },
     /// Register a runner just in time.
     Register { access: Access, wish: Wish, budget: Duration },
     /// Make a token with which `config.sh` registers the runner of this name.
@@ -109,7 +109,7 @@ async fn perform(order: Order) -> Answer {
         Order::FindTask { metadata } => {
             Outcome::Task(platform::task(&metadata, TASK).await.map(|task| Task { cluster: task.cluster, id: task.id }))
         }
-        Order::WaitForDocker { host, sidecar, budget } => Outcome::Docker(docker::wait(&host, &sidecar, budget).await),
+        Order::WaitForDocker { host, sidecar, budget, company } => Outcome::Docker(docker::wait(&host, &sidecar, budget, company).await),
         Order::Register { access, wish, budget } => register(access, wish, budget).await,
         Order::MakeToken { access, name, budget } => make_token(access, name, budget).await,
         Order::FetchJit { url, bearer, endpoint, budget } => {

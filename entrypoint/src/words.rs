@@ -112,8 +112,8 @@ pub(crate) enum Outcome {
     Checked(Result<(), String>),
     /// The task, as the platform calls it.
     Task(Result<Task, String>),
-    /// Docker answers, or why it will not.
-    Docker(Result<(), String>),
+    /// Docker can be used, and what of it will not work; or why it cannot.
+    Docker(Result<Vec<String>, String>),
     /// A registration with this name is about to be asked for: from now on it may exist.
     MayExist(String),
     /// The request with this name certainly made none.

@@ -30,12 +30,11 @@ pub fn differences(runner: &Sight, sidecar: &Sight) -> Vec<Difference> {
     found
 }
 
-/// A folder that the runner itself has not yet is made by it later, and cannot be compared.
+/// A folder that the runner itself has not yet would be made in its own container: nobody shares it.
 fn of_folder(folder: &Folder, sidecar: &Sight) -> Option<Difference> {
-    let ours = folder.inode?;
     match sidecar.folders.iter().find(|its| its.path == folder.path)?.inode {
         None => Some(Difference::Missing(folder.purpose, folder.path.clone())),
-        Some(its) => (its != ours).then(|| Difference::Other(folder.purpose, folder.path.clone())),
+        its => (its != folder.inode).then(|| Difference::Other(folder.purpose, folder.path.clone())),
     }
 }
 
@@ -120,8 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_the_runner_has_not_is_shared_with_nobody() {
+        let runner = sight(None, inode(2), inode(3));
+        let work = || "/home/runner/_work".into();
+        assert_eq!(differences(&runner, &sight(inode(1), inode(2), inode(3))), [Difference::Other(Use::Work, work())]);
+        assert_eq!(differences(&runner, &sight(None, inode(2), inode(3))), [Difference::Missing(Use::Work, work())]);
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_no_difference() {
-        let runner = sight(None, inode(2), None);
+        let runner = sight(inode(1), inode(2), None);
         assert_eq!(differences(&runner, &sight(inode(1), inode(2), inode(3))), []);
         let another_task = Sight { token: 8, ..sight(None, None, inode(9)) };
         assert_eq!(differences(&sight(inode(1), inode(2), inode(3)), &another_task), []);

@@ -228,6 +228,15 @@ impl Launch<'_> {
         self
     }
 
+    /// One more mount of its box.
+    ///
+    /// # Panics
+    /// When it has no box.
+    pub fn also_bind(mut self, from: &Path, to: &Path) -> Self {
+        self.boxed = Some(self.boxed.expect("a box to mount into").bind(from, to));
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics

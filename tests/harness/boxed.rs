@@ -81,6 +81,13 @@ impl Boxed {
         self
     }
 
+    /// Takes back what was to be mounted at a path.
+    #[must_use]
+    pub fn without(mut self, to: &str) -> Self {
+        self.binds.retain(|bind| bind.split(':').nth(1) != Some(to));
+        self
+    }
+
     /// Mounts an empty tmpfs.
     #[must_use]
     pub fn tmpfs(mut self, at: &str) -> Self {

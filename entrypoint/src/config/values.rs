@@ -26,7 +26,17 @@ pub(super) fn runner(reader: &mut Reader, tool_cache: PathBuf, environment: &[(O
 pub(super) fn docker(reader: &mut Reader) -> Option<Docker> {
     let budget = reader.duration("WAIT_FOR_DOCKER_SECONDS", Duration::ZERO, Duration::from_secs(3600));
     let off = reader.switch("DISABLE_WAIT_FOR_DOCKER");
-    let host = reader.text("DOCKER_HOST")?;
+    let externals = reader.path("EXTERNALS_SHARED_DIR");
+    let host = reader.text("DOCKER_HOST");
+    if externals.is_some() && (host.is_none() || off || budget.is_zero()) {
+        let what = "is for a docker daemon that is waited for, and none is";
+        reader.problem(
+            "EXTERNALS_SHARED_DIR",
+            what,
+            Some("set DOCKER_HOST, and leave DISABLE_WAIT_FOR_DOCKER and WAIT_FOR_DOCKER_SECONDS alone"),
+        );
+    }
+    let host = host?;
     if !(host.starts_with("unix:///") || host.starts_with("tcp://")) {
         reader.problem(
             "DOCKER_HOST",
@@ -34,7 +44,7 @@ pub(super) fn docker(reader: &mut Reader) -> Option<Docker> {
             Some("write it as unix:///run/task/docker.sock or tcp://127.0.0.1:2375"),
         );
     }
-    Some(Docker { host, budget: if off { Duration::ZERO } else { budget } })
+    Some(Docker { host, budget: if off { Duration::ZERO } else { budget }, externals })
 }
 
 pub(super) fn stop_signals(reader: &mut Reader) -> Vec<Signal> {

@@ -154,7 +154,10 @@ impl Lifecycle {
         match (&self.phase, outcome) {
             (Phase::Checking { .. }, Outcome::Checked(checked)) => self.checked(checked),
             (Phase::Checking { .. }, Outcome::Task(task)) => self.found(task),
-            (Phase::Preparing { .. }, Outcome::Docker(Ok(()))) => self.prepared(Part::Docker),
+            (Phase::Preparing { .. }, Outcome::Docker(Ok(warnings))) => {
+                let said: Actions = warnings.into_iter().map(|warning| Action::Say(Level::Warn, warning)).collect();
+                said.into_iter().chain(self.prepared(Part::Docker)).collect()
+            }
             (Phase::Preparing { .. }, Outcome::Docker(Err(why))) => self.give_up(Part::Docker, Ending::Unavailable, why),
             (Phase::Running { alive: false, .. }, Outcome::Updated) => self.start_runner(),
             (_, Outcome::Deregistered(removal)) => self.asked(removal),

@@ -76,7 +76,7 @@ fn idle() -> Lifecycle {
             Event::Told(Outcome::Checked(Ok(()))),
             Event::Told(Outcome::MayExist("r".into())),
             Event::Told(Outcome::Registered { id: Some(42), name: "r".into() }),
-            Event::Told(Outcome::Docker(Ok(()))),
+            Event::Told(Outcome::Docker(Ok(vec![]))),
             Event::ChildEnded(Role::Restore, ChildEnd::Code(0)),
             Event::Noted(Note::Listening),
         ],

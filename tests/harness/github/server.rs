@@ -137,9 +137,14 @@ impl Server {
         self.threads.push(std::thread::spawn(move || {
             // Of this thread only; a socket belongs to the network it was made in.
             setns(network, CloneFlags::CLONE_NEWNET).expect("join the network of the process");
-            let listener = TcpListener::bind(shared.address).expect("the port is free there");
+            let listener = TcpListener::bind(shared.address);
+            // It may listen there already, for an earlier runner beside the same sidecar.
+            let listens = listener.as_ref().err().is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+            let listener = (!listens).then(|| listener.expect("the address can be had there"));
             let _ = bound.send(());
-            serve(listener, shared, stopped);
+            if let Some(listener) = listener {
+                serve(listener, shared, stopped);
+            }
         }));
         is_bound.recv().expect("the stand-in listens in the other network");
     }

@@ -131,7 +131,7 @@ fn a_pod_of_an_arc_scale_set_needs_nothing_but_its_blob() {
     let Registration::Ready(Ready::Blob(blob)) = &config.registration else { panic!() };
     assert_eq!(revealed(blob), BLOB);
     assert!(config.github.scope.is_none() && config.github.credential.is_none());
-    let docker = Docker { host: "unix:///var/run/docker.sock".into(), budget: Duration::from_secs(120) };
+    let docker = Docker { host: "unix:///var/run/docker.sock".into(), budget: Duration::from_secs(120), externals: None };
     assert_eq!(config.docker, Some(docker));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     let names: Vec<&str> = config.runner.environment.iter().filter_map(|(name, _)| name.to_str()).collect();

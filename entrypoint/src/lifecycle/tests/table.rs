@@ -45,7 +45,7 @@ fn the_transition_table_is_what_was_reviewed() {
         Event::Signal(Signal::HUP),
         Event::Told(Outcome::Checked(Ok(()))),
         Event::Told(Outcome::Checked(Err("RUNNER_HOME is missing".into()))),
-        Event::Told(Outcome::Docker(Ok(()))),
+        Event::Told(Outcome::Docker(Ok(vec![]))),
         Event::Told(Outcome::Docker(Err("docker did not answer".into()))),
         Event::Told(Outcome::Absent("r".into())),
         Event::Told(Outcome::Waiting("no answer".into())),

@@ -212,7 +212,7 @@ impl World {
                 vec![Outcome::Spot(SpotNotice::Ends(120 * SECOND)), Outcome::Spot(SpotNotice::Unreachable("no route".into()))]
             }
             Job::Check => vec![Outcome::Checked(Ok(())), Outcome::Checked(Err("missing".into()))],
-            Job::WaitForDocker => vec![Outcome::Docker(Ok(())), Outcome::Docker(Err("not ready".into()))],
+            Job::WaitForDocker => vec![Outcome::Docker(Ok(vec!["a folder is missing".into()])), Outcome::Docker(Err("not ready".into()))],
             Job::Register => match self.request {
                 Some(name) => vec![
                     Outcome::Registered { id: Some(42), name: name.into() },
