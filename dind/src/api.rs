@@ -131,6 +131,14 @@ impl Docker {
         gone_is_fine(self.call("kill a container", request).await)
     }
 
+    /// Removes every network that somebody made and no container uses.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn prune_networks(&self) -> Result<(), ApiError> {
+        self.call("remove networks", self.request(Method::POST, "networks/prune")).await.map(drop)
+    }
+
     /// Makes an image of one layer out of a tar archive.
     ///
     /// # Errors

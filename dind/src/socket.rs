@@ -17,6 +17,10 @@ pub const LONGEST: usize = 107;
 /// The name of the socket in the shared folder.
 pub const NAME: &str = "docker.sock";
 
+/// Around the id in the name of a hidden socket.
+const HIDDEN: &str = ".docker-";
+const SUFFIX: &str = ".sock";
+
 /// Why the socket cannot be published.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
@@ -52,7 +56,7 @@ pub struct Socket {
 impl Socket {
     /// The places in `folder`, for the daemon named `id`.
     pub fn new(folder: &Path, usual: &Path, id: &str) -> Self {
-        Self { hidden: folder.join(format!(".docker-{id}.sock")), shared: folder.join(NAME), usual: usual.to_owned() }
+        Self { hidden: folder.join(format!("{HIDDEN}{id}{SUFFIX}")), shared: folder.join(NAME), usual: usual.to_owned() }
     }
 
     /// Whether both places are free or hold only what a dead daemon left.
@@ -87,7 +91,7 @@ impl Socket {
         symlink(&self.shared, &new).and_then(|()| fs::rename(&new, &self.usual)).map_err(|cause| refused("link", &self.usual, cause))
     }
 
-    /// Takes away what [`publish`](Self::publish) made, and the hidden socket. What is not ours stays.
+    /// Takes away what [`publish`](Self::publish) made, the hidden socket, and those of killed predecessors. What is not ours stays.
     ///
     /// # Errors
     /// The file system refuses; everything was tried.
@@ -96,13 +100,20 @@ impl Socket {
         if !self.is_usual() && fs::read_link(&self.usual).is_ok_and(|target| target == self.shared) {
             result = result.and(remove(&self.usual));
         }
-        for path in [&self.shared, &self.hidden] {
+        for path in [self.shared.clone(), self.hidden.clone()].into_iter().chain(self.others_hidden()) {
             // By now our daemon is dead: a socket that answers belongs to somebody else.
-            if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) && !answers(path) {
-                result = result.and(remove(path));
+            if fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) && !answers(&path) {
+                result = result.and(remove(&path));
             }
         }
         result
+    }
+
+    /// A daemon killed before it was usable leaves its socket under the hidden name, with an id that nobody knows any more.
+    fn others_hidden(&self) -> Vec<PathBuf> {
+        let entries = self.shared.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
+        let hidden = |name: &str| name.starts_with(HIDDEN) && name.ends_with(SUFFIX);
+        entries.filter(|entry| entry.file_name().to_str().is_some_and(hidden)).map(|entry| entry.path()).collect()
     }
 
     /// The shared folder is the usual place, by whatever path.
@@ -198,6 +209,23 @@ mod tests {
         drop(dead);
         Socket::new(&dir.path().join("task"), &socket.usual, "43").withdraw().unwrap();
         assert!(fs::symlink_metadata(&socket.shared).is_err() && fs::symlink_metadata(&socket.usual).is_err());
+    }
+
+    /// Seen after a sidecar was killed many times in one task folder: a hidden socket for each of its starts.
+    #[test]
+    fn what_killed_daemons_left_hidden_goes_with_ours() {
+        let Bed { dir, socket } = bed();
+        let folder = dir.path().join("task");
+        for id in ["1", "2"] {
+            drop(UnixListener::bind(folder.join(format!(".docker-{id}.sock"))).unwrap());
+        }
+        let _living = UnixListener::bind(folder.join(".docker-3.sock")).unwrap();
+        fs::write(folder.join(".docker-4.sock"), "no socket").unwrap();
+        drop(UnixListener::bind(&socket.hidden).unwrap());
+        socket.withdraw().unwrap();
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".docker-3.sock", ".docker-4.sock"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod contract;
 mod dind;
+mod endurance;
 mod harness;
 mod pair;
 mod round_trips;

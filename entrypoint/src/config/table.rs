@@ -116,13 +116,7 @@ pub(crate) const TABLE: Table = Table(&[
         &["RUNNER_WAIT_FOR_DOCKER_IN_SECONDS"],
         setting(DOCKER, "WAIT_FOR_DOCKER_SECONDS", "SECONDS", "120", "how long docker may take to answer before the task gives up"),
     ),
-    setting(
-        DOCKER,
-        "EXTERNALS_SHARED_DIR",
-        "PATH",
-        "",
-        "where the volume is mounted here that the sidecar has as the runner's externals: they are copied there",
-    ),
+    setting(DOCKER, "EXTERNALS_SHARED_DIR", "PATH", "", "the volume that the sidecar has as the runner's externals: they are copied there"),
     setting(DOCKER, "DISABLE_WAIT_FOR_DOCKER", "YES|NO", "no", "start the runner whether docker answers or not"),
     setting(CACHE, "TOOL_CACHE_REMOTE", "PATH", "", "shared storage that holds the tool cache, as mounted here; unset means none"),
     also(

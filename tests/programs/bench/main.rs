@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
 mod cache;
+mod dind;
 mod memory;
 mod start;
 mod supervise;
@@ -16,6 +17,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 /// Where the programs to measure are.
 struct Programs {
     entrypoint: PathBuf,
+    dind: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     }
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let folder = option(&mut words, "--programs").map_or_else(runner_tests::programs::built_dir, PathBuf::from);
-    let programs = Programs { entrypoint: folder.join("runner-entrypoint") };
+    let programs = Programs { entrypoint: folder.join("runner-entrypoint"), dind: folder.join("runner-dind") };
     if !programs.entrypoint.is_file() {
         println!("{} is not there: `cargo xtask bench` builds it", programs.entrypoint.display());
         return ExitCode::FAILURE;
@@ -66,6 +68,9 @@ fn main() -> ExitCode {
     }
     if wanted("start") {
         start::bench(&programs, &settings);
+    }
+    if wanted("dind") {
+        dind::bench(&programs, !words.is_empty());
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
