@@ -33,8 +33,8 @@ use crate::{api::Docker, command_line::Command, config::Config, effects::World, 
 
 const NAME: &str = "runner-dind";
 
-/// How long `health` waits for docker's answer.
-const HEALTH: Duration = Duration::from_secs(3);
+/// How long `health` waits for docker's answer: less than the least time that a platform gives a check (ECS: 2 s).
+const HEALTH: Duration = Duration::from_secs(1);
 
 /// The whole program; the exit code is for the process to end with.
 pub fn main() -> ExitCode {
@@ -129,8 +129,7 @@ fn health(config: &Config) -> u8 {
     let serves = StateFile::read(&config.own_folder()).is_some_and(|state| state.ready);
     let answers = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().ok()?;
-        let docker = Docker::at(&config.socket("").shared).ok()?;
-        runtime.block_on(docker.ping(HEALTH)).ok()
+        runtime.block_on(Docker::at(&config.socket("").shared).ping(HEALTH)).ok()
     };
     if serves && answers().is_some() { exit::FINE } else { 1 }
 }

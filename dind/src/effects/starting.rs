@@ -77,11 +77,7 @@ impl World {
         let socket = self.hidden_socket();
         Work::here(async move {
             let Some(socket) = socket else { return Outcome::Usable(Err(collapse("probing docker"))) };
-            let probed = match Docker::at(&socket) {
-                Ok(docker) => probe::probe(&docker).await,
-                Err(error) => Err(error.into()),
-            };
-            Outcome::Usable(match probed {
+            Outcome::Usable(match probe::probe(&Docker::at(&socket)).await {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let code = if error.is_final() { exit::HOST } else { exit::UNAVAILABLE };

@@ -32,10 +32,7 @@ impl World {
         let socket = self.socket();
         Work::here(async move {
             let Some(socket) = socket else { return Outcome::ContainersKilled(Ok(0)) };
-            Outcome::ContainersKilled(match Docker::at(&socket.shared) {
-                Ok(docker) => kill_containers(&docker).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            })
+            Outcome::ContainersKilled(kill_containers(&Docker::at(&socket.shared)).await.map_err(|error| error.to_string()))
         })
     }
 
