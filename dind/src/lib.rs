@@ -12,6 +12,7 @@ pub mod config;
 pub mod daemon;
 pub mod data_root;
 pub mod effects;
+pub mod gate;
 mod ground;
 pub mod host;
 pub mod lifecycle;
@@ -29,7 +30,15 @@ use settings::Arguments;
 use supervise::{Signals, StateFile, records};
 use tracing::{error, info, warn};
 
-use crate::{api::Docker, command_line::Command, config::Config, effects::World, lifecycle::Lifecycle, words::exit};
+use crate::{
+    api::Docker,
+    command_line::Command,
+    config::Config,
+    effects::World,
+    gate::{GateError, Order},
+    lifecycle::Lifecycle,
+    words::exit,
+};
 
 const NAME: &str = "runner-dind";
 
@@ -46,6 +55,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Health(arguments)) => {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
+        Ok(Command::Gate(arguments)) => guard(signals, arguments),
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             exit::FINE
@@ -101,7 +111,7 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         // Anything else shows in the checks, beside what else is wrong.
         _ => {}
     }
-    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout);
+    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout).guarded(config.access.guard.is_some());
     supervise::drive(
         signals,
         machine,
@@ -132,6 +142,18 @@ fn health(config: &Config) -> u8 {
         runtime.block_on(Docker::at(&config.socket("").shared).ping(HEALTH)).ok()
     };
     if serves && answers().is_some() { exit::FINE } else { 1 }
+}
+
+/// The guard in front of the daemon, a child of `run`.
+fn guard(signals: io::Result<Signals>, arguments: Vec<OsString>) -> u8 {
+    let refused = |cause| GateError::Refused { operation: "collect signals", cause };
+    match signals.map_err(refused).and_then(|signals| gate::run(signals, Order::read(arguments)?)) {
+        Ok(()) => exit::FINE,
+        Err(error) => {
+            records::complain(&format!("{error}\n"));
+            exit::UNAVAILABLE
+        }
+    }
 }
 
 fn environment() -> BTreeMap<OsString, OsString> {
