@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
+use tokio::net::UnixStream;
 
 /// For calls that only read, or change a little.
 const QUICK: Duration = Duration::from_secs(5);
@@ -18,20 +21,15 @@ const QUICK: Duration = Duration::from_secs(5);
 /// For calls that make the daemon work: unpack an image, start a container.
 const SLOW: Duration = Duration::from_secs(30);
 
+/// No answer that is read here comes near it; more would only fill the memory of PID 1.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
 /// The label of everything that is ours and not the job's.
 pub const LABEL: &str = "runner-dind.probe";
 
 /// A call that came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No HTTP client to be had: a bug.
-    #[error("cannot make a client for {}: {cause}", socket.display())]
-    Client {
-        /// The daemon's socket.
-        socket: PathBuf,
-        /// Why not.
-        cause: String,
-    },
     /// No answer, or not in time.
     #[error("docker did not answer: cannot {operation}: {cause}")]
     Silent {
@@ -73,29 +71,39 @@ pub struct Running {
     pub id: String,
 }
 
-/// A client of one daemon.
+/// A client of one daemon. Each call has a connection of its own: nothing is kept that a daemon could close meanwhile.
 #[derive(Debug, Clone)]
 pub struct Docker {
-    client: Client,
+    socket: PathBuf,
+}
+
+/// A question, and how long its answer may take.
+struct Ask {
+    operation: &'static str,
+    method: Method,
+    path: String,
+    body: Option<(&'static str, Vec<u8>)>,
+    limit: Duration,
+}
+
+impl Ask {
+    fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
+        Self { operation, method, path: path.into(), body: None, limit: QUICK }
+    }
+
+    fn with(self, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { body: Some((content_type, body)), ..self }
+    }
+
+    fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
 }
 
 impl Docker {
     /// A client for the daemon at `socket`, which need not be there yet.
-    ///
-    /// # Errors
-    /// [`ApiError::Client`].
-    pub fn at(socket: &Path) -> Result<Self, ApiError> {
-        let fault = |cause: String| ApiError::Client { socket: socket.to_owned(), cause };
-        // reqwest sets up TLS whether it is used or not, and would read every certificate of the system for it: over a unix socket there
-        // is none, so it gets a set-up that trusts nobody.
-        let tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| fault(error.to_string()))?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        let client =
-            Client::builder().tls_backend_preconfigured(tls).unix_socket(socket).build().map_err(|error| fault(error.to_string()))?;
-        Ok(Self { client })
+    pub fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
     }
 
     /// Whether it answers at all, within `limit`.
@@ -103,7 +111,7 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn ping(&self, limit: Duration) -> Result<(), ApiError> {
-        self.call("ping", self.request(Method::GET, "_ping").timeout(limit)).await.map(drop)
+        self.call(Ask::new("ping", Method::GET, "/_ping").within(limit)).await.map(drop)
     }
 
     /// What it says of itself.
@@ -111,7 +119,7 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn info(&self) -> Result<Info, ApiError> {
-        self.read("read its state", self.request(Method::GET, "info")).await
+        self.read(Ask::new("read its state", Method::GET, "/info")).await
     }
 
     /// Containers that run.
@@ -119,7 +127,7 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn running(&self) -> Result<Vec<Running>, ApiError> {
-        self.read("list containers", self.request(Method::GET, "containers/json")).await
+        self.read(Ask::new("list containers", Method::GET, "/containers/json")).await
     }
 
     /// Sends SIGKILL to a container; one that has ended in between is no error.
@@ -127,8 +135,7 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn kill(&self, container: &str) -> Result<(), ApiError> {
-        let request = self.request(Method::POST, &format!("containers/{container}/kill"));
-        gone_is_fine(self.call("kill a container", request).await)
+        gone_is_fine(self.call(Ask::new("kill a container", Method::POST, format!("/containers/{container}/kill"))).await)
     }
 
     /// Removes every network that somebody made and no container uses.
@@ -136,7 +143,7 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn prune_networks(&self) -> Result<(), ApiError> {
-        self.call("remove networks", self.request(Method::POST, "networks/prune")).await.map(drop)
+        self.call(Ask::new("remove networks", Method::POST, "/networks/prune")).await.map(drop)
     }
 
     /// Makes an image of one layer out of a tar archive.
@@ -145,14 +152,14 @@ impl Docker {
     /// [`ApiError`].
     pub async fn import(&self, repository: &str, tag: &str, archive: Vec<u8>) -> Result<(), ApiError> {
         const OPERATION: &str = "import an image";
-        let request = self
-            .request(Method::POST, &format!("images/create?fromSrc=-&repo={repository}&tag={tag}"))
-            .header("content-type", "application/x-tar")
-            .body(archive)
-            .timeout(SLOW);
-        let told = self.call(OPERATION, request).await?.text().await.map_err(silent(OPERATION))?;
+        let ask = Ask::new(OPERATION, Method::POST, format!("/images/create?fromSrc=-&repo={repository}&tag={tag}"));
+        let told = self.call(ask.with("application/x-tar", archive).within(SLOW)).await?;
         // The status is 200 before the work begins; how it ended is in the last line.
-        match told.lines().filter_map(|line| serde_json::from_str::<Progress>(line).ok()).find_map(|line| line.error) {
+        match String::from_utf8_lossy(&told)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Progress>(line).ok())
+            .find_map(|line| line.error)
+        {
             None => Ok(()),
             Some(message) => Err(ApiError::Refused { operation: OPERATION, status: StatusCode::OK, message }),
         }
@@ -176,8 +183,8 @@ impl Docker {
             "Labels": { LABEL: "true" },
             "HostConfig": { "NetworkMode": "none", "LogConfig": { "Type": "none" }, "Memory": 64 * 1024 * 1024 },
         });
-        let created: Created =
-            self.read("make a container", self.request(Method::POST, "containers/create").json(&wanted).timeout(SLOW)).await?;
+        let ask = Ask::new("make a container", Method::POST, "/containers/create");
+        let created: Created = self.read(ask.with("application/json", wanted.to_string().into_bytes()).within(SLOW)).await?;
         Ok(created.id)
     }
 
@@ -186,8 +193,8 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn start(&self, container: &str) -> Result<(), ApiError> {
-        let request = self.request(Method::POST, &format!("containers/{container}/start")).timeout(SLOW);
-        self.call("start a container", request).await.map(drop)
+        let ask = Ask::new("start a container", Method::POST, format!("/containers/{container}/start"));
+        self.call(ask.within(SLOW)).await.map(drop)
     }
 
     /// Waits for the end of a container and returns its exit code.
@@ -200,8 +207,8 @@ impl Docker {
             #[serde(rename = "StatusCode")]
             code: i64,
         }
-        let request = self.request(Method::POST, &format!("containers/{container}/wait")).timeout(SLOW);
-        let ended: Ended = self.read("wait for a container", request).await?;
+        let ask = Ask::new("wait for a container", Method::POST, format!("/containers/{container}/wait"));
+        let ended: Ended = self.read(ask.within(SLOW)).await?;
         Ok(ended.code)
     }
 
@@ -210,8 +217,8 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn remove_container(&self, container: &str) -> Result<(), ApiError> {
-        let request = self.request(Method::DELETE, &format!("containers/{container}?force=1&v=1")).timeout(SLOW);
-        gone_is_fine(self.call("remove a container", request).await)
+        let ask = Ask::new("remove a container", Method::DELETE, format!("/containers/{container}?force=1&v=1"));
+        gone_is_fine(self.call(ask.within(SLOW)).await)
     }
 
     /// Removes an image.
@@ -219,27 +226,56 @@ impl Docker {
     /// # Errors
     /// [`ApiError`].
     pub async fn remove_image(&self, image: &str) -> Result<(), ApiError> {
-        let request = self.request(Method::DELETE, &format!("images/{image}?force=1")).timeout(SLOW);
-        gone_is_fine(self.call("remove an image", request).await)
+        let ask = Ask::new("remove an image", Method::DELETE, format!("/images/{image}?force=1"));
+        gone_is_fine(self.call(ask.within(SLOW)).await)
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://docker/{path}")).timeout(QUICK)
-    }
-
-    async fn call(&self, operation: &'static str, request: RequestBuilder) -> Result<Response, ApiError> {
-        let response = request.send().await.map_err(silent(operation))?;
-        let status = response.status();
+    async fn call(&self, ask: Ask) -> Result<Bytes, ApiError> {
+        let (operation, limit) = (ask.operation, ask.limit);
+        let silent = |cause| ApiError::Silent { operation, cause };
+        let told = tokio::time::timeout(limit, self.exchange(ask)).await;
+        let (status, body) = told.map_err(|_| silent(format!("no answer within {} ms", limit.as_millis())))?.map_err(silent)?;
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
-            return Ok(response);
+            return Ok(body);
         }
-        let text = response.text().await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&body).into_owned();
         let message = serde_json::from_str::<Complaint>(&text).map_or(text, |complaint| complaint.message);
         Err(ApiError::Refused { operation, status, message })
     }
 
-    async fn read<T: DeserializeOwned>(&self, operation: &'static str, request: RequestBuilder) -> Result<T, ApiError> {
-        self.call(operation, request).await?.json().await.map_err(silent(operation))
+    async fn exchange(&self, ask: Ask) -> Result<(StatusCode, Bytes), String> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| innermost(&error))?;
+        // HTTP/1.1 wants a host; over a unix socket any will do.
+        let mut request = Request::builder().method(ask.method).uri(ask.path).header(header::HOST, "docker");
+        let body = ask.body.map(|(content_type, body)| {
+            request.headers_mut().map(|headers| headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type)));
+            body
+        });
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(|error| error.to_string())?;
+        let answer = async {
+            let response = sender.send_request(request).await.map_err(|error| innermost(&error))?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error| innermost(&*error))?;
+            Ok((head.status, body.to_bytes()))
+        };
+        // Both halves in this future and no task beside it: when it is dropped the connection is closed.
+        tokio::pin!(connection);
+        tokio::pin!(answer);
+        tokio::select! {
+            biased;
+            told = &mut answer => told,
+            // What has arrived may still be told after the connection has ended.
+            ended = &mut connection => match ended {
+                Ok(()) => answer.await,
+                Err(error) => Err(innermost(&error)),
+            },
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, ApiError> {
+        let operation = ask.operation;
+        serde_json::from_slice(&self.call(ask).await?).map_err(|error| ApiError::Silent { operation, cause: error.to_string() })
     }
 }
 
@@ -253,19 +289,17 @@ struct Progress {
     error: Option<String>,
 }
 
-/// The outermost text of reqwest's errors is only "error sending request"; what happened is the innermost.
-fn silent(operation: &'static str) -> impl Fn(reqwest::Error) -> ApiError {
-    move |error| {
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        ApiError::Silent { operation, cause: cause.to_string() }
+/// The outermost text of hyper's errors is only "error reading a body"; what happened is the innermost.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
     }
+    cause.to_string()
 }
 
 /// 404: there is no such thing any more. 409: it is there and has ended.
-fn gone_is_fine(result: Result<Response, ApiError>) -> Result<(), ApiError> {
+fn gone_is_fine(result: Result<Bytes, ApiError>) -> Result<(), ApiError> {
     match result {
         Err(ApiError::Refused { status: StatusCode::NOT_FOUND | StatusCode::CONFLICT, .. }) => Ok(()),
         other => other.map(drop),
@@ -273,145 +307,6 @@ fn gone_is_fine(result: Result<Response, ApiError>) -> Result<(), ApiError> {
 }
 
 #[cfg(test)]
-pub(crate) mod stand_in {
-    //! A daemon that answers from a script, on a real unix socket.
-
-    use std::{cell::RefCell, rc::Rc};
-
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::UnixListener,
-    };
-
-    /// What a request begins with, the status it gets (none: the daemon hangs), and the body.
-    pub(crate) type Answer = (&'static str, Option<u16>, &'static str);
-
-    /// Answers by script; what is not in it is 404.
-    pub(crate) struct StandIn {
-        _dir: tempfile::TempDir,
-        pub(crate) socket: std::path::PathBuf,
-        /// Request lines, in order.
-        pub(crate) heard: Rc<RefCell<Vec<String>>>,
-    }
-
-    impl StandIn {
-        /// Needs a LocalSet.
-        pub(crate) fn start(script: &'static [Answer]) -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let socket = dir.path().join("docker.sock");
-            let listener = UnixListener::bind(&socket).unwrap();
-            let heard = Rc::new(RefCell::new(Vec::new()));
-            let log = Rc::clone(&heard);
-            tokio::task::spawn_local(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::task::spawn_local(serve(stream, script, Rc::clone(&log)));
-                }
-            });
-            Self { _dir: dir, socket, heard }
-        }
-    }
-
-    async fn serve(mut stream: tokio::net::UnixStream, script: &'static [Answer], heard: Rc<RefCell<Vec<String>>>) {
-        let mut buffer = Vec::new();
-        loop {
-            let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
-                match stream.read_buf(&mut buffer).await {
-                    Ok(1..) => continue,
-                    _ => return,
-                }
-            };
-            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-            let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
-            while buffer.len() < end + 4 + length {
-                if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                    return;
-                }
-            }
-            let line = String::from_utf8_lossy(&buffer[..end]).lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
-            buffer.drain(..end + 4 + length);
-            let answer = script.iter().find(|(prefix, ..)| line.starts_with(prefix));
-            heard.borrow_mut().push(line);
-            let (status, body) = match answer {
-                Some((_, Some(status), body)) => (*status, *body),
-                Some((_, None, _)) => return std::future::pending().await,
-                None => (404, r#"{"message":"no such thing"}"#),
-            };
-            let text = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            if stream.write_all(text.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Runs a test on the kind of loop the driver has.
-    pub(crate) fn on_loop<T>(test: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, test)
-    }
-}
-
+pub(crate) mod stand_in;
 #[cfg(test)]
-mod tests {
-    use super::{
-        stand_in::{StandIn, on_loop},
-        *,
-    };
-
-    #[test]
-    fn a_daemon_is_read_with_only_the_fields_that_matter() {
-        on_loop(async {
-            let daemon = StandIn::start(&[
-                ("GET /info", Some(200), r#"{"Driver":"overlay2","ServerVersion":"26.1.5","CgroupVersion":"2","Containers":3}"#),
-                ("GET /containers/json", Some(200), r#"[{"Id":"a","Names":[]},{"Id":"b"}]"#),
-            ]);
-            let docker = Docker::at(&daemon.socket).unwrap();
-            let info = docker.info().await.unwrap();
-            assert_eq!((info.driver.as_str(), info.cgroup_version.as_str(), info.server_version.as_str()), ("overlay2", "2", "26.1.5"));
-            let ids: Vec<String> = docker.running().await.unwrap().into_iter().map(|container| container.id).collect();
-            assert_eq!(ids, ["a", "b"]);
-        });
-    }
-
-    #[test]
-    fn the_daemons_own_words_are_in_the_error() {
-        on_loop(async {
-            let daemon = StandIn::start(&[("POST /containers/x/start", Some(500), r#"{"message":"cgroup is read-only"}"#)]);
-            let error = Docker::at(&daemon.socket).unwrap().start("x").await.unwrap_err().to_string();
-            assert!(error.starts_with("docker refused: cannot start a container: cgroup is read-only (500"), "{error}");
-        });
-    }
-
-    #[test]
-    fn an_import_that_fails_after_its_status_is_a_failure() {
-        on_loop(async {
-            let daemon = StandIn::start(&[("POST /images/create", Some(200), "{\"status\":\"x\"}\r\n{\"error\":\"no space left\"}\r\n")]);
-            let error = Docker::at(&daemon.socket).unwrap().import("r", "t", vec![0; 1024]).await.unwrap_err().to_string();
-            assert!(error.contains("no space left"), "{error}");
-            assert_eq!(daemon.heard.borrow()[0], "POST /images/create?fromSrc=-&repo=r&tag=t");
-        });
-    }
-
-    #[test]
-    fn killing_or_removing_what_is_gone_is_no_error() {
-        on_loop(async {
-            let daemon = StandIn::start(&[("POST /containers/ended/kill", Some(409), r#"{"message":"is not running"}"#)]);
-            let docker = Docker::at(&daemon.socket).unwrap();
-            docker.kill("ended").await.unwrap();
-            docker.kill("nobody").await.unwrap();
-            docker.remove_container("nobody").await.unwrap();
-            docker.remove_image("nothing").await.unwrap();
-        });
-    }
-
-    #[test]
-    fn a_daemon_that_hangs_or_is_not_there_is_silent_in_bounded_time() {
-        on_loop(async {
-            let daemon = StandIn::start(&[("GET /_ping", None, "")]);
-            let error = Docker::at(&daemon.socket).unwrap().ping(Duration::from_millis(20)).await.unwrap_err();
-            assert!(matches!(error, ApiError::Silent { .. }), "{error}");
-            let nobody =
-                Docker::at(Path::new("/nonexistent/docker.sock")).unwrap().ping(Duration::from_secs(1)).await.unwrap_err().to_string();
-            assert_eq!(nobody, "docker did not answer: cannot ping: No such file or directory (os error 2)");
-        });
-    }
-}
+mod tests;

@@ -12,6 +12,8 @@ pub(crate) enum Command {
     Run(Arguments),
     Check(Arguments),
     Health(Arguments),
+    /// For this program itself.
+    Gate(Vec<OsString>),
     /// Text that was asked for.
     Answer(String),
 }
@@ -25,6 +27,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "run" => settings_of(rest(), Command::Run),
         "check" => settings_of(rest(), Command::Check),
         "health" => settings_of(rest(), Command::Health),
+        "gate" => Ok(Command::Gate(rest().collect())),
         "help" => Ok(Command::Answer(help())),
         "reference" => Ok(Command::Answer(reference())),
         word if word.is_empty() || word.starts_with('-') => settings_of(words.clone(), Command::Run),

@@ -29,6 +29,8 @@ pub struct Daemon {
     pub socket: PathBuf,
     /// The group that may use the socket.
     pub group: u32,
+    /// A configuration file of its own; `None` is the usual one, if there is one.
+    pub configuration: Option<PathBuf>,
     /// Pull-through mirrors of Docker Hub.
     pub mirrors: Vec<String>,
     /// Its own log level.
@@ -81,6 +83,7 @@ impl Daemon {
             "--storage-driver=overlay2".into(),
             format!("--log-level={}", self.log_level).into(),
         ];
+        arguments.extend(self.configuration.as_deref().map(|file| flag("--config-file", file)));
         arguments.extend(self.mirrors.iter().map(|mirror| format!("--registry-mirror={mirror}").into()));
         arguments
     }
@@ -133,6 +136,7 @@ mod tests {
             pid_file: "/var/docker-storage/task-0123456789abcdef/docker.pid".into(),
             socket: "/run/task/.docker-0123456789abcdef.sock".into(),
             group: 123,
+            configuration: None,
             mirrors: vec!["https://mirror.example".into(), "http://127.0.0.1:5000".into()],
             log_level: "warn",
         };

@@ -16,11 +16,12 @@ use crate::{
     config::Config,
     daemon::{self, Daemon},
     data_root::{DataRoot, StorageRoot},
-    ground, host,
+    gate, ground, host,
     socket::Socket,
     words::{Failure, Job, Note, Outcome, Role, Words, exit},
 };
 
+mod guarding;
 mod serving;
 mod starting;
 mod stopping;
@@ -41,6 +42,8 @@ struct Task {
     root: Option<DataRoot>,
     daemon: Daemon,
     socket: Socket,
+    /// Whom jobs reach through a gate, if through one.
+    guard: Option<gate::Order>,
 }
 
 impl World {
@@ -53,8 +56,14 @@ impl World {
         self.environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into())
     }
 
+    /// Where the daemon itself answers before its socket is published, and behind a gate always.
     fn hidden_socket(&self) -> Option<PathBuf> {
-        self.task.borrow().as_ref().map(|task| task.socket.hidden.clone())
+        self.task.borrow().as_ref().map(|task| task.daemon.socket.clone())
+    }
+
+    /// Where it answers when its socket is published.
+    fn own_socket(&self) -> Option<PathBuf> {
+        self.task.borrow().as_ref().map(|task| if task.guard.is_some() { &task.daemon.socket } else { &task.socket.shared }.clone())
     }
 
     fn socket(&self) -> Option<Socket> {
@@ -64,11 +73,14 @@ impl World {
 
 impl Effects<Words> for World {
     fn program(&mut self, role: Role) -> Program {
+        if role == Role::Gate {
+            return self.gate();
+        }
         let configured = self.config.engine.dockerd.clone().filter(|_| role == Role::Dockerd);
         let file = configured.or_else(|| host::find(role.name(), &self.search())).unwrap_or_else(|| role.name().into());
         let arguments = |task: &Task| match role {
             Role::Containerd => task.daemon.containerd_arguments(),
-            Role::Dockerd => task.daemon.arguments(),
+            Role::Dockerd | Role::Gate => task.daemon.arguments(),
         };
         Program {
             file: file.into_os_string(),
@@ -117,7 +129,10 @@ impl Effects<Words> for World {
         }
     }
 
-    fn watch(&mut self, _: Role, line: &str) -> Option<Note> {
+    fn watch(&mut self, role: Role, line: &str) -> Option<Note> {
+        if role == Role::Gate {
+            return (line == gate::LISTENING).then_some(Note::Listening);
+        }
         complaint(line).map(|line| Note::Complaint(line.to_owned()))
     }
 }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod daemon;
 pub mod data_root;
 pub mod effects;
+pub mod gate;
 mod ground;
 pub mod host;
 pub mod lifecycle;
@@ -30,12 +31,20 @@ use settings::Arguments;
 use supervise::{Signals, StateFile, records};
 use tracing::{error, info, warn};
 
-use crate::{api::Docker, command_line::Command, config::Config, effects::World, lifecycle::Lifecycle, words::exit};
+use crate::{
+    api::Docker,
+    command_line::Command,
+    config::Config,
+    effects::World,
+    gate::{GateError, Order},
+    lifecycle::Lifecycle,
+    words::exit,
+};
 
 const NAME: &str = "runner-dind";
 
-/// How long `health` waits for docker's answer.
-const HEALTH: Duration = Duration::from_secs(3);
+/// How long `health` waits for docker's answer: less than the least time that a platform gives a check (ECS: 2 s).
+const HEALTH: Duration = Duration::from_secs(1);
 
 /// The whole program; the exit code is for the process to end with.
 pub fn main() -> ExitCode {
@@ -47,6 +56,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Health(arguments)) => {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
+        Ok(Command::Gate(arguments)) => guard(signals, arguments),
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             exit::FINE
@@ -102,7 +112,7 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         // Anything else shows in the checks, beside what else is wrong.
         _ => {}
     }
-    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout, config.exit_with_runner);
+    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout, config.exit_with_runner).guarded(config.access.guard.is_some());
     supervise::drive(
         signals,
         machine,
@@ -130,10 +140,21 @@ fn health(config: &Config) -> u8 {
     let serves = StateFile::read(&config.own_folder()).is_some_and(|state| state.ready);
     let answers = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().ok()?;
-        let docker = Docker::at(&config.socket("").shared).ok()?;
-        runtime.block_on(docker.ping(HEALTH)).ok()
+        runtime.block_on(Docker::at(&config.socket("").shared).ping(HEALTH)).ok()
     };
     if serves && answers().is_some() { exit::FINE } else { 1 }
+}
+
+/// The guard in front of the daemon, a child of `run`.
+fn guard(signals: io::Result<Signals>, arguments: Vec<OsString>) -> u8 {
+    let refused = |cause| GateError::Refused { operation: "collect signals", cause };
+    match signals.map_err(refused).and_then(|signals| gate::run(signals, Order::read(arguments)?)) {
+        Ok(()) => exit::FINE,
+        Err(error) => {
+            records::complain(&format!("{error}\n"));
+            exit::UNAVAILABLE
+        }
+    }
 }
 
 fn environment() -> BTreeMap<OsString, OsString> {

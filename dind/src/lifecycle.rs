@@ -14,9 +14,10 @@ use supervise::{Action, Event, Level, Machine, Signal, State};
 
 use crate::{
     stages::{self, Deadlines},
-    words::{Failure, Job, Note, Obligation, Outcome, Timer, Words, exit},
+    words::{Failure, Job, Note, Obligation, Outcome, Role, Timer, Words, exit},
 };
 
+mod gate;
 mod settling;
 mod starting;
 mod stopping;
@@ -78,6 +79,8 @@ pub struct Lifecycle {
     owes: Vec<Obligation>,
     /// The last thing dockerd complained about.
     complaint: Option<String>,
+    /// What stands before the daemon's socket.
+    gate: gate::Gate,
 }
 
 impl Lifecycle {
@@ -92,6 +95,7 @@ impl Lifecycle {
             code: exit::FINE,
             owes: Vec::new(),
             complaint: None,
+            gate: gate::Gate::None,
         }
     }
 }
@@ -112,7 +116,10 @@ impl Machine<Words> for Lifecycle {
                 self.complaint = Some(line);
                 vec![]
             }
+            Event::Noted(Note::Listening) => self.gate_listens(),
             Event::Told(outcome) => self.told(outcome),
+            Event::SpawnFailed(Role::Gate, error) => self.gate_ended(&error.to_string()),
+            Event::ChildEnded(Role::Gate, end) => self.gate_ended(&format!("the gate ended with {end}")),
             Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
             Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), stopping::hint(end))),
             Event::Expired(timer) => self.expired(timer),
@@ -218,6 +225,7 @@ impl Lifecycle {
                 self.phase = Phase::Done;
                 vec![Action::Say(Level::Error, sentence), self.publish(), Action::Exit(self.code)]
             }
+            (Timer::Gate, _) => self.gate_again(),
             // Its phase was left before.
             (Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
         }

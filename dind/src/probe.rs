@@ -223,7 +223,7 @@ mod tests {
 
     async fn heard_after(script: &'static [Answer]) -> (Result<Info, ProbeError>, Vec<String>) {
         let daemon = StandIn::start(script);
-        let result = probe(&Docker::at(&daemon.socket).unwrap()).await;
+        let result = probe(&Docker::at(&daemon.socket)).await;
         let heard = daemon.heard.borrow().clone();
         (result, heard)
     }

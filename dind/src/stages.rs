@@ -14,6 +14,9 @@ pub const ALONE: Duration = Duration::from_secs(2);
 /// Undoing when nobody asked us to stop, so no clock of the platform's runs.
 pub const UNHURRIED: Duration = Duration::from_secs(60);
 
+/// Before a gate that ended is started again: it is up in milliseconds, and one that cannot live must not fill the log.
+pub const GATE_PAUSE: Duration = Duration::from_millis(500);
+
 /// Deleting what dead tasks left, beside the service.
 pub const SWEEP: Duration = Duration::from_secs(300);
 

@@ -44,6 +44,8 @@ pub enum Role {
     Containerd,
     /// The docker daemon.
     Dockerd,
+    /// What stands between jobs and the docker daemon, if a policy is set.
+    Gate,
 }
 
 impl Role {
@@ -52,6 +54,7 @@ impl Role {
         match self {
             Self::Containerd => "containerd",
             Self::Dockerd => "dockerd",
+            Self::Gate => "gate",
         }
     }
 }
@@ -155,6 +158,8 @@ pub enum Timer {
     Alone,
     /// The end, whatever is still owed.
     End,
+    /// A gate that ended is started again.
+    Gate,
 }
 
 /// What a line of a child meant.
@@ -162,6 +167,8 @@ pub enum Timer {
 pub enum Note {
     /// A daemon says what is wrong; the last such line is usually why it ends.
     Complaint(String),
+    /// The gate listens: its socket can be published.
+    Listening,
 }
 
 impl Vocabulary for Words {

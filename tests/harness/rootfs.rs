@@ -24,7 +24,17 @@ pub enum Rootfs {
 impl Rootfs {
     const fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Docker => &["docker.io", "docker-cli", "iptables", "xfsprogs", "busybox-static", "ca-certificates", "iproute2", "procps"],
+            Self::Docker => &[
+                "docker.io",
+                "docker-cli",
+                "docker-buildx",
+                "iptables",
+                "xfsprogs",
+                "busybox-static",
+                "ca-certificates",
+                "iproute2",
+                "procps",
+            ],
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
         }
     }

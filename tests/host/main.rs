@@ -4,6 +4,7 @@
 mod contract;
 mod dind;
 mod endurance;
+mod gate;
 mod harness;
 mod pair;
 mod round_trips;

@@ -21,6 +21,8 @@ fn every_problem_is_told_at_once() {
         ("DOCKER_STORAGE_ROOT", &long),
         ("TASK_DIR", &long),
         ("DOCKER_GROUP_GID", "docker"),
+        ("DOCKER_API_POLICY", "strict"),
+        ("DOCKER_API_ALLOW", "everything,cap:"),
         ("DOCKER_REGISTRY_MIRROR", "https://good.example, mirror:5000"),
         ("DOCKER_START_TIMEOUT", "0"),
         ("DOCKERD_PATH", "dockerd"),
@@ -46,4 +48,15 @@ fn dockerd_is_as_quiet_as_we_are() {
     for (ours, its) in [("error", "error"), ("warn", "warn"), ("info", "warn"), ("debug", "debug")] {
         assert_eq!(read(&[("LOG_LEVEL", ours)]).unwrap().dockerd_log_level(), its);
     }
+}
+
+#[test]
+fn a_guard_knows_the_folders_of_the_runner_and_what_the_list_adds() {
+    let guard = |allow| read(&[("DOCKER_API_POLICY", "guarded"), ("DOCKER_API_ALLOW", allow)]).map(|config| config.access.guard.unwrap());
+    let usual = ["bind:/home/runner/_work", "bind:/home/runner/externals", "bind:/opt/hostedtoolcache"];
+    assert_eq!(guard("").unwrap().entries(), usual);
+    assert_eq!(guard("privileged, bind:/srv").unwrap().entries(), [&["privileged"], &usual[..], &["bind:/srv"]].concat());
+    assert_eq!(read(&[]).unwrap().access.guard, None);
+    let error = read(&[("DOCKER_API_ALLOW", "privileged")]).unwrap_err();
+    assert!(error.contains("DOCKER_API_ALLOW: it stands there without a policy"), "{error}");
 }

@@ -5,12 +5,13 @@ use std::{path::Path, rc::Rc};
 use supervise::{Work, off_loop};
 use tracing::{info, warn};
 
-use super::{Task, World, collapse, from_now};
+use super::{Task, World, collapse, from_now, guarding};
 use crate::{
     api::Docker,
     config::Config,
     daemon::Daemon,
     data_root::StorageRoot,
+    gate,
     ground::{self, Purpose},
     mounts, probe, stages,
     words::{Failure, Outcome, Words, exit},
@@ -44,19 +45,28 @@ impl World {
             };
             info!(path = %root.path().display(), "the data-root is made");
             let socket = config.socket(&root.id().to_string());
+            let guard = guarding::order(&config, &root, &socket);
             let daemon = Daemon {
                 data: root.data(),
                 exec: root.exec(),
                 pid_file: root.path().join("docker.pid"),
-                socket: socket.hidden.clone(),
-                group: config.access.group,
+                socket: guard.as_ref().map_or_else(|| socket.hidden.clone(), |order| order.daemon.clone()),
+                group: if guard.is_some() { gate::USER } else { config.access.group },
+                configuration: guard.as_ref().map(|_| guarding::configuration_file(&root)),
                 mirrors: config.engine.mirrors.clone(),
                 log_level: config.dockerd_log_level(),
             };
-            let (file, text) = (daemon.containerd_config_file(), daemon.containerd_config());
+            let mut files = vec![(daemon.containerd_config_file(), daemon.containerd_config())];
+            let guarded = guard.as_ref().zip(daemon.configuration.clone());
+            let guarded = guarded.map(|(order, file)| guarding::configuration(order).map(|text| (file, text))).transpose();
             // From here on there is something to remove, whatever else fails.
-            *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket });
-            Outcome::Prepared(match off_loop("configure", move || write_new(&file, &text)).await {
+            *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket, guard });
+            match guarded {
+                Ok(more) => files.extend(more),
+                Err(failure) => return Outcome::Prepared(Err(failure)),
+            }
+            let write = move || files.iter().try_for_each(|(file, text)| write_new(file, text));
+            Outcome::Prepared(match off_loop("configure", write).await {
                 Some(result) => result,
                 None => Err(collapse("configuring containerd")),
             })
@@ -77,11 +87,7 @@ impl World {
         let socket = self.hidden_socket();
         Work::here(async move {
             let Some(socket) = socket else { return Outcome::Usable(Err(collapse("probing docker"))) };
-            let probed = match Docker::at(&socket) {
-                Ok(docker) => probe::probe(&docker).await,
-                Err(error) => Err(error.into()),
-            };
-            Outcome::Usable(match probed {
+            Outcome::Usable(match probe::probe(&Docker::at(&socket)).await {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let code = if error.is_final() { exit::HOST } else { exit::UNAVAILABLE };

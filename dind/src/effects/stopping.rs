@@ -29,13 +29,10 @@ impl World {
     }
 
     pub(super) fn kill_containers(&self) -> Work<Words> {
-        let socket = self.socket();
+        let socket = self.own_socket();
         Work::here(async move {
             let Some(socket) = socket else { return Outcome::ContainersKilled(Ok(0)) };
-            Outcome::ContainersKilled(match Docker::at(&socket.shared) {
-                Ok(docker) => kill_containers(&docker).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            })
+            Outcome::ContainersKilled(kill_containers(&Docker::at(&socket)).await.map_err(|error| error.to_string()))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use supervise::Action;
 
-use super::{Actions, Lifecycle, Phase};
+use super::{Actions, Lifecycle, Phase, gate::Gate};
 use crate::words::{Failure, Job, Obligation, Role, Timer};
 
 impl Lifecycle {
@@ -37,8 +37,12 @@ impl Lifecycle {
     pub(super) fn usable(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
             (Phase::Starting { publishing: false }, Ok(())) => {
-                self.owes.push(Obligation::RemoveSocket);
-                self.enter(Phase::Starting { publishing: true }, [Action::Run(Job::Publish)])
+                if self.gate == Gate::None {
+                    self.owes.push(Obligation::RemoveSocket);
+                }
+                // Without it the gate has yet to say that there is a socket.
+                let there = self.gate != Gate::Awaited;
+                self.enter(Phase::Starting { publishing: true }, there.then_some(Action::Run(Job::Publish)))
             }
             (Phase::Starting { publishing: false }, Err(failure)) => self.fail_then(failure, Self::terminate),
             _ => vec![],
@@ -53,13 +57,19 @@ impl Lifecycle {
                 self.enter(Phase::Serving, [Action::Disarm(Timer::Start)].into_iter().chain(follow))
             }
             (Phase::Starting { publishing: true }, Err(failure)) => self.fail_then(failure, Self::terminate),
+            (Phase::Serving | Phase::Lingering, result) if self.gate != Gate::None => self.published_again(result),
             _ => vec![],
         }
     }
 
     fn start(&mut self) -> Actions {
         self.owes.push(Obligation::Unmount);
-        self.enter(
+        let guarded = self.gate != Gate::None;
+        if guarded {
+            // It makes the socket itself, before docker is usable.
+            self.owes.push(Obligation::RemoveSocket);
+        }
+        let mut actions = self.enter(
             Phase::Starting { publishing: false },
             [
                 // Both at once: dockerd waits for containerd's socket. One that it starts itself it looks after only once a second,
@@ -72,6 +82,8 @@ impl Lifecycle {
                 // Its runner may be there already, and waits for what we see.
                 Action::Run(Job::MeetRunners),
             ],
-        )
+        );
+        actions.extend(guarded.then_some(Action::Spawn(Role::Gate)));
+        actions
     }
 }

@@ -2,7 +2,7 @@
 
 use supervise::{Action, ChildEnd, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase};
+use super::{Actions, Lifecycle, Phase, gate::Gate};
 use crate::{
     stages::{self, Deadlines},
     words::{Job, Role, Timer, Words, exit},
@@ -18,6 +18,8 @@ impl Lifecycle {
         actions.extend(match self.phase {
             // Nothing has been done that would have to be undone.
             Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
+            // Nothing is under way that would be known a moment later.
+            Phase::Starting { publishing: true } if self.gate == Gate::Awaited => self.terminate(),
             // A moment later it is known what there is to undo.
             Phase::Preparing | Phase::Starting { publishing: true } => vec![],
             Phase::Starting { publishing: false } => self.terminate(),

@@ -7,6 +7,8 @@ use supervise::{ChildEnd, SpawnError, Target};
 use super::*;
 use crate::words::Role;
 
+mod gated;
+
 fn life() -> Lifecycle {
     Lifecycle::new(Duration::from_secs(60), Duration::from_secs(30), false)
 }
@@ -34,6 +36,10 @@ struct World {
     ready: bool,
     /// The time of a stop ran out.
     ended: bool,
+    /// The gate that lives has said that it listens.
+    listens: bool,
+    /// It was published, or is being; one that ended since is another's socket.
+    published: bool,
 }
 
 impl World {
@@ -45,6 +51,9 @@ impl World {
         events.extend(self.timers.iter().map(|&timer| Event::Expired(timer)));
         if self.burying {
             events.push(Event::Alone);
+        }
+        if self.alive.contains(&Role::Gate) && !self.listens {
+            events.push(Event::Noted(Note::Listening));
         }
         if self.signals < 3 {
             events.push(Event::Signal(Signal::TERM));
@@ -63,7 +72,13 @@ impl World {
                     self.paid.push(*obligation);
                 }
             }
-            Event::ChildEnded(role, _) | Event::SpawnFailed(role, _) => drop(self.alive.remove(role)),
+            Event::ChildEnded(role, _) | Event::SpawnFailed(role, _) => {
+                self.alive.remove(role);
+                if *role == Role::Gate {
+                    (self.listens, self.published) = (false, false);
+                }
+            }
+            Event::Noted(Note::Listening) => self.listens = true,
             Event::Expired(timer) => {
                 self.timers.remove(timer);
                 self.buried |= *timer == Timer::Alone;
@@ -84,10 +99,16 @@ impl World {
             match action {
                 Action::Run(job) => {
                     assert!(self.jobs.insert(*job), "{job:?} runs already");
+                    // A runner that is waited for still needs its docker.
+                    let again = *job == Job::Publish && self.ready && self.spawned.contains(&Role::Gate);
                     let forward = matches!(job, Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Probe | Job::Publish);
-                    assert!(!forward || !self.is_stopping(), "after a stop nothing goes forward");
+                    assert!(!forward || again || !self.is_stopping(), "after a stop nothing goes forward");
                     match job {
                         Job::Prepare => self.owes.push(Obligation::RemoveDataRoot),
+                        Job::Publish if self.spawned.contains(&Role::Gate) => {
+                            assert!(self.listens && !self.published, "a gate's socket is published once, when it is there");
+                            self.published = true;
+                        }
                         Job::Publish => self.owes.push(Obligation::RemoveSocket),
                         Job::Pay(obligation) => {
                             assert_eq!(self.owes.last(), Some(obligation), "only what is owed is paid, last first");
@@ -97,6 +118,13 @@ impl World {
                     }
                 }
                 Action::Abandon(job) => drop(self.jobs.remove(job)),
+                Action::Spawn(Role::Gate) => {
+                    assert!(self.alive.insert(Role::Gate), "one gate at a time");
+                    assert!(!self.is_stopping() || self.ready, "after a stop only a runner that is waited for gets a gate");
+                    if self.spawned.insert(Role::Gate) {
+                        self.owes.push(Obligation::RemoveSocket);
+                    }
+                }
                 Action::Spawn(role) => {
                     assert!(self.spawned.insert(*role), "{role:?} is started once");
                     assert!(!self.is_stopping(), "after a stop nothing is started");
@@ -114,6 +142,7 @@ impl World {
                     assert_eq!(*signal, Signal::KILL);
                     self.burying = true;
                 }
+                Action::Signal(Target::Child(Role::Gate), signal) => assert_eq!(*signal, Signal::KILL),
                 Action::Signal(target, signal) => assert_eq!((*target, *signal), (Target::Child(Role::Dockerd), Signal::TERM)),
                 Action::Publish(state) => {
                     self.ready = state.ready;
@@ -135,8 +164,13 @@ impl World {
     fn holds(&self, life: &Lifecycle) {
         assert_eq!(self.owes, life.owes);
         if self.ready {
-            assert_eq!(self.alive.len(), 2, "ready means that both daemons live");
+            let daemons = self.alive.iter().filter(|&&role| role != Role::Gate).count();
+            assert_eq!(daemons, 2, "ready means that both daemons live");
             assert!(self.owes.contains(&Obligation::RemoveSocket));
+            let guarded = self.spawned.contains(&Role::Gate);
+            let published = self.published || !guarded;
+            let coming = self.alive.contains(&Role::Gate) && !self.listens || self.timers.contains(&Timer::Gate);
+            assert!(published || coming, "ready means that there is a gate, or one comes");
         }
         if self.is_stopping() {
             assert!(self.timers.contains(&Timer::End), "a stop always has an end");
@@ -179,11 +213,20 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
 /// happen in it is tried.
 #[test]
 fn no_order_of_events_breaks_a_promise() {
+    explore(&life());
+}
+
+#[test]
+fn no_order_of_events_breaks_a_promise_behind_a_gate() {
+    explore(&life().guarded(true));
+}
+
+fn explore(life: &Lifecycle) {
     let mut seen = HashSet::new();
-    let mut open = vec![(life(), World::default(), Event::Started)];
-    open.push((Lifecycle { exit_with_runner: true, ..life() }, World::default(), Event::Started));
+    let mut open = vec![(life.clone(), World::default(), Event::Started)];
+    open.push((Lifecycle { exit_with_runner: true, ..life.clone() }, World::default(), Event::Started));
     // A signal can come before the first event.
-    open.push((life(), World::default(), Event::Signal(Signal::TERM)));
+    open.push((life.clone(), World::default(), Event::Signal(Signal::TERM)));
     let (mut transitions, mut ends) = (0, HashSet::new());
     while let Some((mut life, mut world, event)) = open.pop() {
         transitions += 1;
@@ -207,7 +250,7 @@ fn no_order_of_events_breaks_a_promise() {
 /// From wherever it is, a stop whose every deadline passes ends the process.
 #[test]
 fn a_stop_ends_even_if_nothing_else_ever_happens() {
-    for (_, mut life) in phases() {
+    for (_, mut life) in [phases(life()), phases(life().guarded(true))].concat() {
         life.on(Event::Signal(Signal::TERM));
         for timer in [Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End] {
             life.on(Event::Expired(timer));
@@ -218,7 +261,7 @@ fn a_stop_ends_even_if_nothing_else_ever_happens() {
 
 #[test]
 fn the_last_complaint_of_a_daemon_is_in_the_reason_for_the_end() {
-    let mut life = phases().into_iter().find(|(name, _)| *name == "starting").unwrap().1;
+    let mut life = phases(life()).into_iter().find(|(name, _)| *name == "starting").unwrap().1;
     life.on(Event::Noted(Note::Complaint("driver not supported: overlay2".into())));
     let actions = life.on(Event::ChildEnded(Role::Dockerd, ChildEnd::Code(1)));
     let said = "dockerd ended with exit code 1 before docker was usable\nits last complaint: driver not supported: overlay2";
@@ -227,7 +270,7 @@ fn the_last_complaint_of_a_daemon_is_in_the_reason_for_the_end() {
 
 #[test]
 fn a_daemon_that_cannot_be_started_ends_the_life_with_everything_undone() {
-    let mut life = phases().into_iter().find(|(name, _)| *name == "starting").unwrap().1;
+    let mut life = phases(life()).into_iter().find(|(name, _)| *name == "starting").unwrap().1;
     let error = SpawnError { program: "dockerd".into(), kind: std::io::ErrorKind::NotFound, cause: "not there".into() };
     life.on(Event::SpawnFailed(Role::Dockerd, error));
     life.on(Event::Alone);
@@ -237,7 +280,7 @@ fn a_daemon_that_cannot_be_started_ends_the_life_with_everything_undone() {
 }
 
 /// A machine in each phase, by the shortest way there.
-fn phases() -> Vec<(&'static str, Lifecycle)> {
+fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
     let way = [
         ("new", None),
         ("checking", Some(Event::Started)),
@@ -252,7 +295,9 @@ fn phases() -> Vec<(&'static str, Lifecycle)> {
         ("killing, burying", Some(Event::ChildEnded(Role::Dockerd, ChildEnd::Code(0)))),
         ("settling", Some(Event::Alone)),
     ];
-    let mut life = life();
+    if life.gate != gate::Gate::None {
+        drop(life.on(Event::Noted(Note::Listening)));
+    }
     way.into_iter()
         .map(|(name, event)| {
             event.into_iter().for_each(|event| drop(life.on(event)));
@@ -299,7 +344,7 @@ fn the_transition_table() {
     events.extend(timers.map(Event::Expired));
 
     let mut table = String::new();
-    for (name, life) in phases() {
+    for (name, life) in phases(life()) {
         table += &format!("{name}\n");
         for event in &events {
             let mut after = life.clone();
