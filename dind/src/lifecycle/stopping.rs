@@ -2,7 +2,7 @@
 
 use supervise::{Action, ChildEnd, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase};
+use super::{Actions, Lifecycle, Phase, serving::Step};
 use crate::{
     stages::{self, Deadlines},
     words::{Job, Role, Timer, exit},
@@ -23,10 +23,11 @@ impl Lifecycle {
         ];
         actions.extend(match self.phase {
             // Nothing has been done that would have to be undone.
-            Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
+            Phase::New | Phase::Checking | Phase::Nesting { .. } => return self.exit(),
             // A moment later it is known what there is to undo.
             Phase::Preparing | Phase::Starting { publishing: true } => vec![],
             Phase::Starting { publishing: false } => self.terminate(),
+            Phase::Restarting(_) => self.give_up_restart(),
             Phase::Serving => self.enter(Phase::Lingering, [Action::Run(Job::AwaitRunner)]),
             Phase::Lingering | Phase::Draining | Phase::Killing { .. } | Phase::Settling | Phase::Done => vec![],
         });
@@ -58,10 +59,11 @@ impl Lifecycle {
             Phase::Killing { burying: false } => self.bury(),
             Phase::New
             | Phase::Checking
-            | Phase::Nesting
+            | Phase::Nesting { .. }
             | Phase::Preparing
             | Phase::Starting { .. }
             | Phase::Serving
+            | Phase::Restarting(_)
             | Phase::Killing { burying: true }
             | Phase::Settling
             | Phase::Done => vec![],
@@ -84,7 +86,7 @@ impl Lifecycle {
     /// dockerd would wait 10 s and more for containers that ignore SIGTERM, whatever it is told (`--shutdown-timeout` is a minimum), so
     /// they are killed first.
     pub(super) fn drain(&mut self) -> Actions {
-        self.enter(Phase::Draining, [Action::Run(Job::KillContainers)])
+        self.enter(Phase::Draining, [Action::Abandon(Job::WatchDaemon), Action::Run(Job::KillContainers)])
     }
 
     /// Asks dockerd to end.
@@ -92,6 +94,7 @@ impl Lifecycle {
         let mut actions = Vec::new();
         match self.phase {
             Phase::Starting { .. } => actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Probe)]),
+            Phase::Lingering => actions.push(Action::Abandon(Job::WatchDaemon)),
             Phase::Draining => actions.push(Action::Abandon(Job::KillContainers)),
             _ => {}
         }
@@ -103,12 +106,18 @@ impl Lifecycle {
         self.enter(Phase::Killing { burying: false }, actions)
     }
 
-    /// Neither daemon is started again: containers, networks and builds under way would be lost in silence, and the job with them.
     pub(super) fn child_ended(&mut self, role: Role, how: &str) -> Actions {
+        self.alive.remove(&role);
+        if role == Role::Version {
+            return self.asked();
+        }
         match self.phase {
             // By our wish. containerd stays until then; dockerd needs it to end well.
             Phase::Killing { burying: false } if role == Role::Dockerd => self.bury(),
-            Phase::Starting { .. } | Phase::Serving | Phase::Lingering | Phase::Draining => {
+            Phase::Starting { .. } | Phase::Serving if !self.stopping => self.daemon_died(how),
+            Phase::Restarting(step @ Step::Burying { .. }) => self.buried(step),
+            // Once a stop was asked for nothing is started again.
+            Phase::Starting { .. } | Phase::Lingering | Phase::Draining => {
                 let when = if matches!(self.phase, Phase::Starting { .. }) { " before docker was usable" } else { "" };
                 let last = self.last_complaint();
                 // In whatever phase: without docker the life was not as intended.
@@ -116,6 +125,7 @@ impl Lifecycle {
                 let mut actions = vec![
                     Action::Disarm(Timer::Start),
                     Action::Abandon(Job::Probe),
+                    Action::Abandon(Job::WatchDaemon),
                     Action::Abandon(Job::AwaitRunner),
                     Action::Abandon(Job::KillContainers),
                     Action::Say(Level::Error, format!("{how}{when}{last}")),
@@ -123,9 +133,15 @@ impl Lifecycle {
                 actions.extend(self.bury());
                 actions
             }
-            Phase::New | Phase::Checking | Phase::Nesting | Phase::Preparing | Phase::Killing { .. } | Phase::Settling | Phase::Done => {
-                vec![]
-            }
+            Phase::New
+            | Phase::Checking
+            | Phase::Nesting { .. }
+            | Phase::Preparing
+            | Phase::Serving
+            | Phase::Restarting(_)
+            | Phase::Killing { .. }
+            | Phase::Settling
+            | Phase::Done => vec![],
         }
     }
 
