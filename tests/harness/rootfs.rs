@@ -19,6 +19,8 @@ pub enum Rootfs {
     Docker,
     /// A shell, a docker CLI and procps: where a runner would be.
     Runner,
+    /// What stands beside a task: a registry, and a receiver of logs.
+    Services,
 }
 
 impl Rootfs {
@@ -26,6 +28,7 @@ impl Rootfs {
         match self {
             Self::Docker => &["docker.io", "docker-cli", "iptables", "xfsprogs", "busybox-static", "ca-certificates", "iproute2", "procps"],
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
+            Self::Services => &["docker-registry", "rsyslog", "procps"],
         }
     }
 
@@ -33,6 +36,7 @@ impl Rootfs {
         match self {
             Self::Docker => "docker",
             Self::Runner => "runner",
+            Self::Services => "services",
         }
     }
 

@@ -4,6 +4,8 @@
 mod dind;
 mod engine;
 mod harness;
+mod logs;
+mod mirror;
 mod pair;
 mod round_trips;
 mod slow_mount;
