@@ -124,9 +124,11 @@ fn route(engine: &Engine, version: Option<Version>) -> Option<u32> {
 /// looked up here, once.
 fn reachable(destination: Destination) -> Option<Destination> {
     let Destination::Syslog { host, port } = &destination else { return Some(destination) };
-    match (host.as_str(), *port).to_socket_addrs().map(|mut found| found.next()) {
-        Ok(Some(address)) => Some(Destination::Syslog { host: address.ip().to_string(), port: address.port() }),
-        Ok(None) | Err(_) => {
+    let found: Vec<SocketAddr> = (host.as_str(), *port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    // `localhost` is ::1 first, and receivers listen on 0.0.0.0.
+    match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
+        Some(address) => Some(Destination::Syslog { host: address.ip().to_string(), port: address.port() }),
+        None => {
             warn!(host, "DOCKER_LOG_FORWARD names a host that is not to be found; the output of containers stays here");
             None
         }
@@ -260,6 +262,8 @@ mod tests {
     #[test]
     fn a_log_receiver_that_is_not_to_be_found_is_left_out_and_one_that_is_gets_its_address() {
         let syslog = |host: &str| reachable(Destination::Syslog { host: host.into(), port: 514 });
+        // Seen with a real rsyslog: it listened on 127.0.0.1 and docker sent to ::1.
+        assert_eq!(syslog("localhost"), Some(Destination::Syslog { host: "127.0.0.1".into(), port: 514 }));
         assert_eq!(syslog("::1"), Some(Destination::Syslog { host: "::1".into(), port: 514 }));
         assert_eq!(syslog("no-such-host.invalid"), None);
         let fluentd = Destination::Fluentd { host: "no-such-host.invalid".into(), port: 1 };

@@ -17,14 +17,12 @@ use crate::dind::{IMAGE, SOON, ready, sh};
 
 const FLUENTD: u16 = 24224;
 
-/// Runs a container to its end and returns what `docker logs` has of it.
-fn logs(dind: &Subject, name: &str, script: &str) -> String {
-    sh(
-        dind,
-        &format!(
-            "docker run -d --name {name} tiny:1 sh -c '{script}' > /dev/null && docker wait {name} > /dev/null && docker logs {name} 2>&1"
-        ),
-    )
+/// Runs a container to its end and returns what `docker logs` has of it, sorted: its two outputs are two pipes.
+fn logs(dind: &Subject, name: &str, script: &str) -> Vec<String> {
+    let run = format!("docker run -d --name {name} tiny:1 sh -c '{script}' > /dev/null && docker wait {name} > /dev/null");
+    let mut lines: Vec<String> = sh(dind, &format!("{run} && docker logs {name} 2>&1")).lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 /// A container that writes a line ten times a second until it is removed.
@@ -50,11 +48,11 @@ fn fluentd_hears_containers_and_its_absence_stops_none() {
     let dind = ready(pair.dind().env("DOCKER_LOG_FORWARD", format!("fluentd://127.0.0.1:{FLUENTD}")));
     sh(&dind, IMAGE);
     // Nobody listens: containers start, and `docker logs` has what they said, as the runner asks for it.
-    assert_eq!(logs(&dind, "early", "echo out; echo err >&2"), "out\nerr\n");
+    assert_eq!(logs(&dind, "early", "echo out; echo err >&2"), ["err", "out"]);
     assert_eq!(sh(&dind, "docker run --rm tiny:1 busybox echo attached"), "attached\n");
 
     let receiver = Receiver::listen(dind.pid(), FLUENTD);
-    assert_eq!(logs(&dind, "heard", "echo out; echo err >&2"), "out\nerr\n");
+    assert_eq!(logs(&dind, "heard", "echo out; echo err >&2"), ["err", "out"]);
     let lines = || -> BTreeMap<String, (String, String)> {
         let own = receiver.received().into_iter().filter(|line| line.tag.starts_with("heard/"));
         own.map(|line| (line.record["source"].clone(), (line.record["log"].clone(), line.record["container_name"].clone()))).collect()
@@ -68,7 +66,7 @@ fn fluentd_hears_containers_and_its_absence_stops_none() {
     pair.bed().wait_for("a tick", SOON, || heard(&receiver));
     drop(receiver);
     goes_on(&dind, &pair);
-    assert_eq!(logs(&dind, "meanwhile", "echo out"), "out\n");
+    assert_eq!(logs(&dind, "meanwhile", "echo out"), ["out"]);
     let receiver = Receiver::listen(dind.pid(), FLUENTD);
     pair.bed().wait_for("ticks at the new receiver", SOON, || heard(&receiver));
     drop(receiver);
@@ -106,21 +104,22 @@ fn rsyslog_hears_containers_and_its_absence_stops_none() {
     let pair = Pair::new();
     let dind = ready(pair.dind().env("DOCKER_LOG_FORWARD", "syslog://localhost:5140"));
     sh(&dind, IMAGE);
-    assert_eq!(logs(&dind, "early", "echo out; echo err >&2"), "out\nerr\n");
+    assert_eq!(logs(&dind, "early", "echo out; echo err >&2"), ["err", "out"]);
 
     let receiver = rsyslog(&pair, dind.pid());
-    assert_eq!(logs(&dind, "heard", "echo out; echo err >&2"), "out\nerr\n");
+    assert_eq!(logs(&dind, "heard", "echo out; echo err >&2"), ["err", "out"]);
     let file = pair.bed().path("rsyslog/out");
     let id = sh(&dind, "docker inspect -f '{{.Id}}' heard")[..12].to_owned();
     let expected = [format!("heard/{id} info out"), format!("heard/{id} err err")];
     let written = || fs::read_to_string(&file).unwrap_or_default();
-    pair.bed().wait_for("both lines", SOON, || expected.iter().all(|line| written().lines().any(|written| written == line)));
+    let all = runner_tests::clock::holds_within(Duration::from_secs(5), || expected.iter().all(|line| written().lines().any(|written| written == line)));
+    assert!(all, "{}", written());
 
     sh(&dind, TICKS);
     pair.bed().wait_for("a tick", SOON, || written().contains("ticks/"));
     drop(receiver);
     goes_on(&dind, &pair);
-    assert_eq!(logs(&dind, "meanwhile", "echo out"), "out\n");
+    assert_eq!(logs(&dind, "meanwhile", "echo out"), ["out"]);
     let _receiver = rsyslog(&pair, dind.pid());
     let before = written().lines().count();
     pair.bed().wait_for("ticks at the new rsyslog", SOON, || written().lines().count() > before);
@@ -136,7 +135,7 @@ fn a_receiver_of_logs_that_is_not_to_be_found_costs_the_forwarding_and_not_the_t
     let dind = ready(pair.dind().env("DOCKER_LOG_FORWARD", "syslog://no-such-host.invalid"));
     assert!(dind.stdout().contains("DOCKER_LOG_FORWARD names a host that is not to be found"), "{}", dind.stdout());
     sh(&dind, IMAGE);
-    assert_eq!(logs(&dind, "local", "echo out"), "out\n");
+    assert_eq!(logs(&dind, "local", "echo out"), ["out"]);
     assert_eq!(
         dind.boxed().sh("docker run --rm --log-driver syslog --log-opt syslog-address=tcp://127.0.0.1:5140 tiny:1 busybox true", SOON).0,
         Ending::Code(125),
