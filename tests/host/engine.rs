@@ -300,3 +300,52 @@ fn what_the_daemons_say_keeps_its_level_and_its_fields() {
         assert!(own.iter().all(|record| !record["message"].as_str().unwrap().starts_with("time=")), "{daemon}");
     }
 }
+
+/// The keys of the configuration are those that the oldest docker knows, too.
+#[test]
+fn the_oldest_docker_works_and_is_told_what_it_can_not_do() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    let sidecar = Boxed::new(&Rootfs::OldDocker.path())
+        .bind(pair.storage(), Path::new(STORAGE))
+        .bind(&pair.bed().directory("task"), Path::new("/run/task"));
+    let dind = pair
+        .dind()
+        .env("DOCKER_MTU", "1400")
+        .env("DOCKER_ULIMITS", "nofile=1234")
+        .env("DOCKER_ADDRESS_POOLS", "10.77.0.0/16/24")
+        .env("DOCKER_INSECURE_REGISTRIES", "registry.example:5000")
+        .env("DOCKER_DNS", "192.0.2.53")
+        .env("DOCKER_ICC", "no")
+        .env("DOCKER_NO_NEW_PRIVILEGES", "yes")
+        .env("DOCKER_LOG_FORWARD", "fluentd://127.0.0.1:24224")
+        .env("DOCKER_USERNS_REMAP", "yes")
+        .env("DOCKER_TCP", "127.0.0.1:2375");
+    let mut dind = ready(dind.as_pid_1(sidecar));
+    assert!(dind.stdout().contains("Docker version 20.10"), "{}", dind.stdout());
+    assert!(dind.stdout().contains("networks that jobs make keep 1500 bytes"), "{}", dind.stdout());
+    sh(&dind, IMAGE);
+    assert_eq!(run(&dind, "", "busybox cat /sys/class/net/eth0/mtu"), "1400");
+    assert_eq!(run(&dind, "", "sh -c 'ulimit -n'"), "1234");
+    dind.signal(Signal::SIGTERM);
+    assert_eq!(dind.wait(SOON), Ending::Code(0));
+    assert_eq!(pair.left_behind(), [""; 0]);
+}
+
+#[test]
+fn containerds_image_store_works_where_a_user_wants_it() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    let file = pair.bed().path("daemon.json");
+    fs::write(&file, r#"{ "features": { "containerd-snapshotter": true } }"#).unwrap();
+    let dind = ready(pair.dind().env("DOCKER_DAEMON_JSON", file.to_string_lossy()));
+    sh(&dind, IMAGE);
+    assert_eq!(sh(&dind, "docker info --format '{{.Driver}}'").trim(), "overlayfs");
+    assert_eq!(run(&dind, "", "busybox echo alive"), "alive");
+}

@@ -112,7 +112,9 @@ fn rsyslog_hears_containers_and_its_absence_stops_none() {
     let id = sh(&dind, "docker inspect -f '{{.Id}}' heard")[..12].to_owned();
     let expected = [format!("heard/{id} info out"), format!("heard/{id} err err")];
     let written = || fs::read_to_string(&file).unwrap_or_default();
-    let all = runner_tests::clock::holds_within(Duration::from_secs(5), || expected.iter().all(|line| written().lines().any(|written| written == line)));
+    let all = runner_tests::clock::holds_within(Duration::from_secs(5), || {
+        expected.iter().all(|line| written().lines().any(|written| written == line))
+    });
     assert!(all, "{}", written());
 
     sh(&dind, TICKS);
