@@ -53,6 +53,88 @@ pub const SETTINGS: Table = Table(&[
     setting("Docker", "DOCKER_START_TIMEOUT", "SECONDS", "60", "how long docker may take to become usable"),
     setting("Docker", "DOCKERD_PATH", "FILE", "", "the dockerd to start; found in PATH when unset"),
     setting(
+        "Docker daemon",
+        "DOCKER_DAEMON_JSON",
+        "FILE",
+        "",
+        "dockerd's own settings to take in; /etc/docker/daemon.json when unset and there. What this program must decide it refuses by name",
+    ),
+    setting("Docker daemon", "DOCKERD_ARGS", "WORDS", "", "more flags for dockerd, split as a shell does, with nothing expanded"),
+    Setting {
+        aliases: &["DOCKER_INSECURE_REGISTRY"],
+        ..setting(
+            "Docker daemon",
+            "DOCKER_INSECURE_REGISTRIES",
+            "HOST,...",
+            "",
+            "registries that may be spoken to without TLS, or with a certificate of their own",
+        )
+    },
+    setting(
+        "Docker daemon",
+        "DOCKER_ADDRESS_POOLS",
+        "BASE/SIZE,...",
+        "",
+        "networks for those of containers, as in 10.200.0.0/16/24: set it where docker's own choice clashes with yours",
+    ),
+    Setting {
+        aliases: &["MTU"],
+        ..setting(
+            "Docker daemon",
+            "DOCKER_MTU",
+            "auto|BYTES",
+            "auto",
+            "the largest packet of containers; auto is that of the default route where it is below 1500. Also for networks made later, from Docker 24 on",
+        )
+    },
+    setting("Docker daemon", "DOCKER_DNS", "IP,...", "", "name servers of containers"),
+    setting("Docker daemon", "DOCKER_ULIMITS", "NAME=SOFT:HARD,...", "", "limits of containers, as in nofile=1024:2048"),
+    setting(
+        "Docker daemon",
+        "DOCKER_NO_NEW_PRIVILEGES",
+        "yes|no",
+        "no",
+        "no process in a container gains rights, so that sudo does not work there",
+    ),
+    setting("Docker daemon", "DOCKER_ICC", "yes|no", "yes", "containers on docker's default network reach each other"),
+    setting(
+        "Docker daemon",
+        "DOCKER_USERNS_REMAP",
+        "yes|no",
+        "no",
+        "root of a container is RUNNER_UID outside, and its other users are nobody: what a container makes in the work folder is the runner's",
+    ),
+    setting("Docker daemon", "RUNNER_UID", "UID", "1001", "the runner's user, for DOCKER_USERNS_REMAP"),
+    setting("Docker daemon", "RUNNER_GID", "GID", "1001", "the runner's group, for DOCKER_USERNS_REMAP"),
+    setting(
+        "Docker daemon",
+        "DOCKER_TCP",
+        "ADDRESS:PORT",
+        "",
+        "listen there, too, as in 127.0.0.1:2375 for a health check; anything but loopback needs DOCKER_TLS_DIR",
+    ),
+    setting(
+        "Docker daemon",
+        "DOCKER_TLS_DIR",
+        "DIR",
+        "",
+        "ca.pem, cert.pem and key.pem; only clients with a certificate of that ca are let in",
+    ),
+    setting(
+        "Docker daemon",
+        "DOCKER_LOG_FORWARD",
+        "URL",
+        "",
+        "where the output of containers goes besides `docker logs`: syslog://HOST:PORT over UDP, fluentd://HOST:PORT or fluentd:///SOCKET",
+    ),
+    setting(
+        "Docker daemon",
+        "DOCKER_PING_INTERVAL",
+        "SECONDS",
+        "10",
+        "how often docker is asked whether it lives; one that does not answer for as long is not healthy",
+    ),
+    setting(
         "Stop",
         "STOP_TIMEOUT",
         "SECONDS",
@@ -104,7 +186,8 @@ impl Config {
         flags: impl IntoIterator<Item = (String, OsString)>,
     ) -> Result<(Self, Vec<String>), Problems> {
         let mut reader = Reader::new(SETTINGS, environment, flags);
-        let warnings = reader.misspelt(&[]);
+        let mut warnings = reader.misspelt(&["DOCKER_TLS_CERTDIR", "DOCKER_OPTS"]);
+        warnings.extend(engine::foreign(&reader));
         let hour = Duration::from_secs(3600);
         let config = Self {
             storage: Storage::read(&mut reader),
@@ -119,6 +202,10 @@ impl Config {
                 .choice("LOG_LEVEL", &[("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)])
                 .unwrap_or(Level::INFO),
         };
+        if config.access.guard.is_some() && config.engine.tcp.is_some() {
+            let what = "is set, and DOCKER_API_POLICY is not off: over TCP a job would go around the policy";
+            reader.problem("DOCKER_TCP", what, Some("take it out; `runner-dind health` needs no TCP"));
+        }
         reader.finish()?;
         Ok((config, warnings))
     }

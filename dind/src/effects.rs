@@ -14,7 +14,7 @@ use supervise::{Effects, Output, Program, Tell, Work};
 
 use crate::{
     config::Config,
-    daemon::{self, Daemon},
+    daemon::{Daemon, environment},
     data_root::{DataRoot, StorageRoot},
     gate, ground, host,
     socket::Socket,
@@ -22,9 +22,12 @@ use crate::{
 };
 
 mod guarding;
+mod meeting;
 mod serving;
 mod starting;
 mod stopping;
+
+pub(crate) use starting::check;
 
 /// The impure half of this program.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub struct World {
     config: Rc<Config>,
     environment: BTreeMap<OsString, OsString>,
     task: Rc<RefCell<Option<Task>>>,
+    version: serving::Known,
 }
 
 /// What belongs to this task once it is made.
@@ -49,11 +53,11 @@ struct Task {
 impl World {
     /// `environment` is this process's own.
     pub fn new(config: Config, environment: BTreeMap<OsString, OsString>) -> Self {
-        Self { config: Rc::new(config), environment, task: Rc::default() }
+        Self { config: Rc::new(config), environment, task: Rc::default(), version: Rc::default() }
     }
 
     fn search(&self) -> OsString {
-        self.environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into())
+        self.environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| environment::PATH.into())
     }
 
     /// Where the daemon itself answers before its socket is published, and behind a gate always.
@@ -76,30 +80,35 @@ impl Effects<Words> for World {
         if role == Role::Gate {
             return self.gate();
         }
-        let configured = self.config.engine.dockerd.clone().filter(|_| role == Role::Dockerd);
+        let configured = self.config.engine.dockerd.clone().filter(|_| role != Role::Containerd);
         let file = configured.or_else(|| host::find(role.name(), &self.search())).unwrap_or_else(|| role.name().into());
         let arguments = |task: &Task| match role {
             Role::Containerd => task.daemon.containerd_arguments(),
-            Role::Dockerd | Role::Gate => task.daemon.arguments(),
+            Role::Dockerd => task.daemon.dockerd_arguments(),
+            Role::Version | Role::Gate => vec![],
         };
+        let ask = (role == Role::Version).then(|| vec!["--version".into()]);
         Program {
             file: file.into_os_string(),
-            arguments: self.task.borrow().as_ref().map(arguments).unwrap_or_default(),
-            environment: Some(daemon::environment(self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))),
+            arguments: ask.or_else(|| self.task.borrow().as_ref().map(arguments)).unwrap_or_default(),
+            environment: Some(environment::environment(self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))),
             directory: Some("/".into()),
-            output: Output::Lines(role.name()),
+            // What it says is understood, and written with its own level.
+            output: Output::Watched,
             ..Program::default()
         }
     }
 
-    fn work(&mut self, job: Job, _tell: Tell<Words>) -> Work<Words> {
+    fn work(&mut self, job: Job, tell: Tell<Words>) -> Work<Words> {
         match job {
             Job::Check => self.check(),
             Job::Nest => Work::here(async { Outcome::Nested(ground::nest().await) }),
             Job::Prepare => self.prepare(),
             Job::Sweep => self.sweep(),
+            Job::Clear => self.clear(),
             Job::Probe => self.probe(),
             Job::Publish => self.publish(),
+            Job::WatchDaemon => self.watch_daemon(tell),
             Job::AwaitRunner => self.await_runner(),
             Job::MeetRunners => self.meet_runners(),
             Job::FollowRunner => self.follow_runner(),
@@ -118,8 +127,10 @@ impl Effects<Words> for World {
             Job::Nest => Outcome::Nested(Err(collapse("nesting cgroups"))),
             Job::Prepare => Outcome::Prepared(Err(collapse("making the data-root"))),
             Job::Sweep => Outcome::Swept,
+            Job::Clear => Outcome::Cleared(Err(collapse("clearing up"))),
             Job::Probe => Outcome::Usable(Err(collapse("probing docker"))),
             Job::Publish => Outcome::Published(Err(collapse("publishing the socket"))),
+            Job::WatchDaemon => Outcome::Unwatched,
             Job::AwaitRunner => Outcome::RunnerGone,
             Job::MeetRunners => Outcome::Met,
             // Better a sidecar that stays than one that leaves a living runner.
@@ -133,15 +144,8 @@ impl Effects<Words> for World {
         if role == Role::Gate {
             return (line == gate::LISTENING).then_some(Note::Listening);
         }
-        complaint(line).map(|line| Note::Complaint(line.to_owned()))
+        self.hear(role, line)
     }
-}
-
-/// Lines of both daemons at `error` or `fatal`, and the one line without a level that dockerd ends
-/// with: `failed to start daemon: ...`.
-fn complaint(line: &str) -> Option<&str> {
-    let loud = ["level=error", "level=fatal", "failed to start daemon", "unable to configure the Docker daemon"];
-    loud.iter().any(|mark| line.contains(mark)).then_some(line)
 }
 
 fn from_now(span: Duration) -> Instant {
@@ -160,14 +164,18 @@ mod tests {
     use crate::words::Obligation;
 
     #[test]
-    fn only_what_went_wrong_is_a_complaint() {
-        for line in [
-            r#"time="2026-01-01T00:00:00Z" level=error msg="failed to mount overlay""#,
-            "failed to start daemon: error initializing graphdriver: driver not supported: overlay2",
-        ] {
-            assert_eq!(complaint(line), Some(line));
-        }
-        assert_eq!(complaint(r#"time="2026-01-01T00:00:00Z" level=warning msg="no buildkit""#), None);
+    fn what_the_daemons_say_is_a_note_only_where_it_matters() {
+        let (config, _) = Config::read([], []).unwrap();
+        let mut world = World::new(config, BTreeMap::new());
+        let complaint = r#"time="2026-01-01T00:00:00Z" level=error msg="failed to mount overlay""#;
+        assert_eq!(world.watch(Role::Dockerd, complaint), Some(Note::Complaint("failed to mount overlay".into())));
+        assert_eq!(world.watch(Role::Dockerd, r#"time="2026-01-01T00:00:00Z" level=warning msg="no buildkit""#), None);
+        let refusal = "unable to configure the Docker daemon with file /x: mtuu";
+        assert_eq!(world.watch(Role::Dockerd, refusal), Some(Note::Refusal(refusal.into())));
+        let version = crate::daemon::version::Version { major: 26, minor: 1 };
+        assert_eq!(world.watch(Role::Version, "Docker version 26.1.5+dfsg1, build a72d7cd"), Some(Note::Version(version)));
+        assert_eq!(world.watch(Role::Version, "podman"), None);
+        assert_eq!(world.version.get(), Some(version), "what is not understood does not make it forgotten");
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub mod host;
 pub mod lifecycle;
 mod meeting;
 pub mod mounts;
+mod outfit;
 pub mod probe;
+pub mod remains;
 pub mod socket;
 pub mod stages;
 pub mod task_folder;
@@ -122,8 +124,8 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
 }
 
 fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> u8 {
-    let search = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into());
-    match ground::check(config, &search, ground::Purpose::Report) {
+    let search = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::environment::PATH.into());
+    match effects::check(config, &search, ground::Purpose::Report) {
         Ok(()) => {
             info!(storage = %config.storage.root.display(), task = %config.task.display(), "docker can be started here");
             exit::FINE

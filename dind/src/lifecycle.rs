@@ -3,12 +3,14 @@
 //!
 //! ```text
 //! Checking -> Nesting -> Preparing -> Starting -> Serving -> Lingering -> Draining -> Killing -> Settling -> (exit)
+//!                                        ^           |
+//!                                        +- Restarting, if a daemon dies
 //! ```
 //!
 //! A first SIGTERM or SIGINT is obeyed in every phase; each further one ends the waiting of the phase it meets. What must be undone is
 //! taken on before the deed, because a deed interrupted may be half done, and paid in reverse order once nothing runs any more.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use supervise::{Action, Event, Level, Machine, Signal, State};
 
@@ -18,9 +20,12 @@ use crate::{
 };
 
 mod gate;
+mod serving;
 mod settling;
 mod starting;
 mod stopping;
+
+use serving::Step;
 
 type Actions = Vec<Action<Words>>;
 
@@ -28,13 +33,19 @@ type Actions = Vec<Action<Words>>;
 enum Phase {
     New,
     Checking,
-    Nesting,
+    /// `nested`: what remains is to hear which docker this is; `known`: it has said so.
+    Nesting {
+        nested: bool,
+        known: bool,
+    },
     Preparing,
     /// The daemons run; `publishing`: it is usable and its socket is being published.
     Starting {
         publishing: bool,
     },
     Serving,
+    /// A daemon died, and both are to be started again.
+    Restarting(Step),
     /// Told to stop, but the runner comes first.
     Lingering,
     /// Containers are being killed.
@@ -52,10 +63,11 @@ impl Phase {
         match self {
             Self::New => "new",
             Self::Checking => "checking",
-            Self::Nesting => "nesting",
+            Self::Nesting { .. } => "nesting",
             Self::Preparing => "preparing",
             Self::Starting { .. } => "starting",
             Self::Serving => "serving",
+            Self::Restarting(_) => "restarting",
             Self::Lingering => "lingering",
             Self::Draining => "draining",
             Self::Killing { .. } => "killing",
@@ -74,13 +86,23 @@ pub struct Lifecycle {
     phase: Phase,
     /// Somebody asked us to stop.
     stopping: bool,
+    /// It was we ourselves, and the platform may still do it.
+    foreseen: bool,
     /// What the exit code will be.
     code: u8,
     owes: Vec<Obligation>,
+    /// Children whose end has not been told.
+    alive: BTreeSet<Role>,
+    /// How often daemons were started again.
+    restarts: usize,
+    /// docker does not answer.
+    silent: bool,
     /// The last thing dockerd complained about.
     complaint: Option<String>,
     /// What stands before the daemon's socket.
     gate: gate::Gate,
+    /// dockerd does not take its settings.
+    refused: bool,
 }
 
 impl Lifecycle {
@@ -92,10 +114,15 @@ impl Lifecycle {
             deadlines: stages::split(stop_timeout),
             phase: Phase::New,
             stopping: false,
+            foreseen: false,
             code: exit::FINE,
             owes: Vec::new(),
+            alive: BTreeSet::new(),
+            restarts: 0,
+            silent: false,
             complaint: None,
             gate: gate::Gate::None,
+            refused: false,
         }
     }
 }
@@ -117,14 +144,22 @@ impl Machine<Words> for Lifecycle {
                 vec![]
             }
             Event::Noted(Note::Listening) => self.gate_listens(),
+            Event::Noted(Note::Refusal(line)) => {
+                (self.complaint, self.refused) = (Some(line), true);
+                vec![]
+            }
+            Event::Noted(Note::Version(version)) => self.versioned(version),
             Event::Told(outcome) => self.told(outcome),
             Event::SpawnFailed(Role::Gate, error) => self.gate_ended(&error.to_string()),
             Event::ChildEnded(Role::Gate, end) => self.gate_ended(&format!("the gate ended with {end}")),
             Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
             Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), stopping::hint(end))),
             Event::Expired(timer) => self.expired(timer),
-            Event::Alone if self.phase == (Phase::Killing { burying: true }) => self.settle(),
-            Event::Alone => vec![],
+            Event::Alone => match self.phase {
+                Phase::Killing { burying: true } => self.settle(),
+                Phase::Restarting(Step::Burying { publishing, .. }) => self.buried(Step::Burying { alone: true, publishing }),
+                _ => vec![],
+            },
         }
     }
 }
@@ -140,7 +175,7 @@ impl Lifecycle {
     fn publish(&self) -> Action<Words> {
         Action::Publish(State {
             phase: self.phase.name(),
-            ready: matches!(self.phase, Phase::Serving | Phase::Lingering),
+            ready: matches!(self.phase, Phase::Serving | Phase::Lingering) && !self.silent,
             busy: false,
             pending: vec![],
             owes: self.owes.iter().map(Obligation::to_string).collect(),
@@ -166,8 +201,12 @@ impl Lifecycle {
             Outcome::Nested(result) => self.nested(result),
             Outcome::Prepared(result) => self.prepared(result),
             Outcome::Swept | Outcome::Met => vec![],
+            Outcome::Cleared(result) => self.cleared(result),
             Outcome::Usable(result) => self.usable(result),
             Outcome::Published(result) => self.published(result),
+            Outcome::Silent(span) => self.heard(false, span),
+            Outcome::Answering(span) => self.heard(true, span),
+            Outcome::Unwatched => vec![],
             Outcome::RunnerGone => self.runner_gone(),
             Outcome::RunnerEnded => self.runner_ended(),
             Outcome::ContainersKilled(result) => self.containers_killed(result),
@@ -188,9 +227,10 @@ impl Lifecycle {
         match (timer, self.phase) {
             (Timer::Start, phase) => {
                 let next = match phase {
-                    Phase::Checking | Phase::Nesting => Self::exit,
+                    Phase::Checking | Phase::Nesting { .. } => Self::exit,
                     Phase::Preparing => Self::settle,
                     Phase::Starting { .. } => Self::terminate,
+                    Phase::Restarting(_) => Self::give_up_restart,
                     Phase::New
                     | Phase::Serving
                     | Phase::Lingering
@@ -202,6 +242,11 @@ impl Lifecycle {
                 let seconds = self.start_timeout.as_secs();
                 let why = format!("docker was not usable within {seconds} s, stuck in {}{}", phase.name(), self.last_complaint());
                 self.fail_then(Failure { code: exit::UNAVAILABLE, why }, next)
+            }
+            (Timer::Restart, Phase::Restarting(Step::Waiting)) => self.start_again(),
+            (Timer::Alone, Phase::Restarting(Step::Burying { .. })) => {
+                let why = "docker cannot be started again: a process survives SIGKILL, stuck in the kernel".to_owned();
+                self.fail_then(Failure { code: exit::UNAVAILABLE, why }, Self::give_up_restart)
             }
             (Timer::Linger, Phase::Lingering) => self.cut(),
             (Timer::Containers, Phase::Lingering | Phase::Draining) => {
@@ -227,7 +272,7 @@ impl Lifecycle {
             }
             (Timer::Gate, _) => self.gate_again(),
             // Its phase was left before.
-            (Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
+            (Timer::Restart | Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
         }
     }
 }

@@ -74,7 +74,8 @@ pub async fn probe(docker: &Docker) -> Result<Info, ProbeError> {
         cgroup = info.cgroup_version,
         "docker answers"
     );
-    if info.driver == "vfs" {
+    // `native` is containerd's name of the same thing.
+    if info.driver == "vfs" || info.driver == "native" {
         return Err(ProbeError::Driver(info.driver));
     }
     let started = Instant::now();

@@ -20,6 +20,10 @@ pub const GATE_PAUSE: Duration = Duration::from_millis(500);
 /// Deleting what dead tasks left, beside the service.
 pub const SWEEP: Duration = Duration::from_secs(300);
 
+/// How long to wait before daemons that died are started again: as often as there are numbers, in one life. Who dies once has met a bad
+/// moment; who dies for the fourth time will die again, and another task on another host is the better try.
+pub const RESTARTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
 /// At most this much of a stop is kept for the last line of the log and the end of the process.
 const RESERVE: Duration = Duration::from_millis(500);
 

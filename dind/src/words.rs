@@ -1,8 +1,10 @@
 //! The vocabulary of this program's machine: what can happen, what there is to do, what must be undone. Data only.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use supervise::Vocabulary;
+
+use crate::daemon::version::Version;
 
 /// Exit codes of this program.
 pub mod exit {
@@ -46,6 +48,8 @@ pub enum Role {
     Dockerd,
     /// What stands between jobs and the docker daemon, if a policy is set.
     Gate,
+    /// The docker daemon's program, asked which version it is.
+    Version,
 }
 
 impl Role {
@@ -53,7 +57,7 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Self::Containerd => "containerd",
-            Self::Dockerd => "dockerd",
+            Self::Dockerd | Self::Version => "dockerd",
             Self::Gate => "gate",
         }
     }
@@ -91,10 +95,14 @@ pub enum Job {
     Prepare,
     /// Remove what dead tasks left.
     Sweep,
+    /// Take away what dead daemons left, so that others can start in their place.
+    Clear,
     /// Wait until docker is usable.
     Probe,
     /// Give the socket its shared name.
     Publish,
+    /// Ask docker again and again whether it lives. Goes on until it is given up.
+    WatchDaemon,
     /// Wait until the runner's container is done.
     AwaitRunner,
     /// Answer each runner that shows itself in the task's folder.
@@ -127,10 +135,18 @@ pub enum Outcome {
     Prepared(Result<(), Failure>),
     /// Of [`Job::Sweep`]; it has told the log.
     Swept,
+    /// Of [`Job::Clear`].
+    Cleared(Result<(), Failure>),
     /// Of [`Job::Probe`].
     Usable(Result<(), Failure>),
     /// Of [`Job::Publish`].
     Published(Result<(), Failure>),
+    /// Of [`Job::WatchDaemon`], underway: docker has not answered for this long.
+    Silent(Duration),
+    /// Of [`Job::WatchDaemon`], underway: docker answers again, after this long.
+    Answering(Duration),
+    /// Of [`Job::WatchDaemon`]: nobody asks any more.
+    Unwatched,
     /// Of [`Job::AwaitRunner`].
     RunnerGone,
     /// Of [`Job::MeetRunners`], which ends only if it cannot go on; it has told the log.
@@ -148,6 +164,8 @@ pub enum Outcome {
 pub enum Timer {
     /// Docker is usable by now.
     Start,
+    /// Dead daemons are started again.
+    Restart,
     /// The runner has had its time.
     Linger,
     /// Containers have had theirs.
@@ -169,6 +187,10 @@ pub enum Note {
     Complaint(String),
     /// The gate listens: its socket can be published.
     Listening,
+    /// dockerd does not take its settings, in its own words: another start would end in the same way.
+    Refusal(String),
+    /// Which docker this is.
+    Version(Version),
 }
 
 impl Vocabulary for Words {

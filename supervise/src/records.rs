@@ -6,6 +6,7 @@
 mod format;
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, IsTerminal as _, Write as _},
     sync::{
@@ -113,7 +114,7 @@ pub(crate) fn label(name: &'static str, value: &str) {
 }
 
 /// Writes the last record, whatever the least level is, and returns it as it is for machines.
-pub(crate) fn last(message: &str, fields: &[(&'static str, Value)]) -> String {
+pub(crate) fn last(message: &str, fields: &[Field]) -> String {
     let Some(records) = RECORDS.get() else { return String::new() };
     let phase = records.phase.lock().map_or("", |phase| *phase);
     records.write(Level::INFO, Origin::Phase(phase), message, fields);
@@ -124,6 +125,15 @@ pub(crate) fn last(message: &str, fields: &[(&'static str, Value)]) -> String {
 pub(crate) fn child_line(source: &'static str, text: &str) {
     if let Some(records) = RECORDS.get() {
         records.write(Level::INFO, Origin::Child(source), text, &[]);
+    }
+}
+
+/// Writes a line of a child that was understood: with its own level, if it has one, and with its own fields.
+pub fn relay(source: &'static str, level: Option<Level>, message: &str, fields: Vec<(String, String)>) {
+    if let Some(records) = RECORDS.get() {
+        let origin = if level.is_some() { Origin::Speaker(source) } else { Origin::Child(source) };
+        let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.into(), Value::Text(value))).collect();
+        records.write(level.unwrap_or(Level::INFO), origin, message, &fields);
     }
 }
 
@@ -152,7 +162,7 @@ pub fn flush() {
 }
 
 impl Records {
-    fn write(&self, level: Level, origin: Origin<'_>, message: &str, fields: &[(&'static str, Value)]) {
+    fn write(&self, level: Level, origin: Origin<'_>, message: &str, fields: &[Field]) {
         let text = self.render(self.format, level, origin, message, fields);
         // The thread begins with the first line: a supervisor that has nothing to say stays one thread.
         let queue = self.queue.get_or_init(|| start_writer(self.settings.sink));
@@ -161,7 +171,7 @@ impl Records {
         }
     }
 
-    fn render(&self, format: Format, level: Level, origin: Origin<'_>, message: &str, fields: &[(&'static str, Value)]) -> String {
+    fn render(&self, format: Format, level: Level, origin: Origin<'_>, message: &str, fields: &[Field]) -> String {
         #[expect(clippy::disallowed_methods, reason = "records tell the time of day")]
         let time = SystemTime::now();
         let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,6 +214,9 @@ fn write_all(sink: Sink, jobs: &Receiver<Job>) {
         }
     }
 }
+
+/// A name and a value.
+pub(crate) type Field = (Cow<'static, str>, Value);
 
 /// A field's value as its type was.
 #[derive(Debug, Clone)]
@@ -249,7 +262,7 @@ impl Subscriber for Recorder {
 #[derive(Default)]
 struct Fields {
     message: String,
-    others: Vec<(&'static str, Value)>,
+    others: Vec<Field>,
 }
 
 impl Visit for Fields {
@@ -257,30 +270,30 @@ impl Visit for Fields {
         let text = format!("{value:?}");
         match field.name() {
             "message" => self.message = text,
-            name => self.others.push((name, Value::Text(text))),
+            name => self.others.push((name.into(), Value::Text(text))),
         }
     }
 
     fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
         match field.name() {
             "message" => value.clone_into(&mut self.message),
-            name => self.others.push((name, Value::Text(value.to_owned()))),
+            name => self.others.push((name.into(), Value::Text(value.to_owned()))),
         }
     }
 
     fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-        self.others.push((field.name(), Value::Number(value)));
+        self.others.push((field.name().into(), Value::Number(value)));
     }
 
     fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        self.others.push((field.name(), Value::Natural(value)));
+        self.others.push((field.name().into(), Value::Natural(value)));
     }
 
     fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
-        self.others.push((field.name(), Value::Real(value)));
+        self.others.push((field.name().into(), Value::Real(value)));
     }
 
     fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
-        self.others.push((field.name(), Value::Switch(value)));
+        self.others.push((field.name().into(), Value::Switch(value)));
     }
 }

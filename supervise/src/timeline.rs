@@ -58,12 +58,12 @@ impl Timeline {
         if self.phases.is_empty() {
             return;
         }
-        let mut fields = vec![("exit_code", Value::Natural(code.into()))];
-        fields.extend(self.facts.iter().map(|(name, value)| (*name, Value::Text(value.clone()))));
+        let mut fields: Vec<records::Field> = vec![("exit_code".into(), Value::Natural(code.into()))];
+        fields.extend(self.facts.iter().map(|(name, value)| ((*name).into(), Value::Text(value.clone()))));
         let busy = self.busy_since.map_or(self.busy, |since| Some(self.busy.unwrap_or_default() + (now - since)));
-        fields.extend(busy.map(|span| ("busy_ms", Value::Natural(milliseconds(span)))));
-        fields.push(("total_ms", Value::Natural(milliseconds(now - self.started))));
-        fields.push(("phases", Value::Text(self.spans(now))));
+        fields.extend(busy.map(|span| ("busy_ms".into(), Value::Natural(milliseconds(span)))));
+        fields.push(("total_ms".into(), Value::Natural(milliseconds(now - self.started))));
+        fields.push(("phases".into(), Value::Text(self.spans(now))));
         let record = records::last("ended", &fields);
         if let Some(path) = termination_log
             && let Err(error) = overwrite(path, &record)

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod ecs;
 pub mod filters;
 pub mod fixtures;
+pub mod fluentd;
 pub mod github;
 pub mod http;
 pub mod need;

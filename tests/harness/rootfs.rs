@@ -9,19 +9,28 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::programs::cache_dir;
 
-/// The Debian release; its docker.io is 26.1.
-const SUITE: &str = "trixie";
-
 /// A root file system by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rootfs {
-    /// A Docker engine and what it calls.
+    /// A Docker engine (26.1) and what it calls.
     Docker,
+    /// The same with the oldest engine that the sidecar works with (20.10).
+    OldDocker,
     /// A shell, a docker CLI and procps: where a runner would be.
     Runner,
+    /// What stands beside a task: a registry, and a receiver of logs.
+    Services,
 }
 
 impl Rootfs {
+    /// The Debian release.
+    const fn suite(self) -> &'static str {
+        match self {
+            Self::OldDocker => "bookworm",
+            Self::Docker | Self::Runner | Self::Services => "trixie",
+        }
+    }
+
     const fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Docker => &[
@@ -35,14 +44,18 @@ impl Rootfs {
                 "iproute2",
                 "procps",
             ],
+            Self::OldDocker => &["docker.io", "iptables", "busybox-static", "ca-certificates", "iproute2", "procps"],
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
+            Self::Services => &["docker-registry", "rsyslog", "procps"],
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::OldDocker => "docker-old",
             Self::Runner => "runner",
+            Self::Services => "services",
         }
     }
 
@@ -54,7 +67,7 @@ impl Rootfs {
 
     fn place(self) -> PathBuf {
         let mut hasher = DefaultHasher::new();
-        (SUITE, self.packages()).hash(&mut hasher);
+        (self.suite(), self.packages()).hash(&mut hasher);
         cache_dir().join("rootfs").join(format!("{}-{:016x}", self.name(), hasher.finish()))
     }
 
@@ -76,7 +89,7 @@ impl Rootfs {
                 assert!(removed.is_ok_and(|status| status.success()), "remove {}", building.display());
             }
             let mut make = Command::new("mmdebstrap");
-            make.arg("--variant=minbase").arg(format!("--include={}", self.packages().join(","))).arg(SUITE).arg(&building);
+            make.arg("--variant=minbase").arg(format!("--include={}", self.packages().join(","))).arg(self.suite()).arg(&building);
             let output = make.output().expect("run mmdebstrap");
             assert!(output.status.success(), "mmdebstrap: {}", String::from_utf8_lossy(&output.stderr));
             fs::rename(&building, &path).expect("put the root file system in its place");

@@ -13,18 +13,18 @@ use runner_tests::{
     rootfs::Rootfs,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-fn ready(launch: Launch<'_>) -> Subject {
+pub(crate) fn ready(launch: Launch<'_>) -> Subject {
     let dind = launch.start();
     dind.wait_for_line("\"ready\"", SOON);
     dind
 }
 
 /// An image of busybox in the daemon of this box.
-const IMAGE: &str = "mkdir -p /tmp/i/bin && cp /usr/bin/busybox /tmp/i/bin/busybox && ln -s busybox /tmp/i/bin/sh && tar -C /tmp/i -c . | docker import - tiny:1";
+pub(crate) const IMAGE: &str = "mkdir -p /tmp/i/bin && cp /usr/bin/busybox /tmp/i/bin/busybox && ln -s busybox /tmp/i/bin/sh && tar -C /tmp/i -c . | docker import - tiny:1";
 
-fn sh(dind: &Subject, script: &str) -> String {
+pub(crate) fn sh(dind: &Subject, script: &str) -> String {
     let (ending, output) = dind.boxed().sh(script, SOON);
     assert_eq!(ending, Ending::Code(0), "{output}");
     output
@@ -106,24 +106,6 @@ fn a_container_that_ignores_term_does_not_hold_up_a_stop() {
 }
 
 #[test]
-fn a_daemon_that_dies_ends_the_sidecar_and_leaves_nothing() {
-    let _alone = crate::alone();
-    if !need(&[Need::Docker]) {
-        return;
-    }
-    for daemon in ["dockerd", "containerd"] {
-        let pair = Pair::new();
-        let mut dind = ready(pair.dind());
-        sh(&dind, &format!("{IMAGE} && docker run -d tiny:1 busybox sleep 600"));
-        let mut witness = Witness::of(&dind);
-        sh(&dind, &format!("pkill -KILL -x {daemon}"));
-        assert_eq!(dind.wait(SOON), Ending::Code(69), "{daemon}");
-        assert!(dind.stdout().contains(&format!("{daemon} ended with")), "{}", dind.stdout());
-        assert_eq!([pair.left_behind(), witness.left_behind(STORAGE)].concat(), [""; 0], "{daemon}");
-    }
-}
-
-#[test]
 fn a_registry_mirror_reaches_the_daemon() {
     let _alone = crate::alone();
     if !need(&[Need::Docker]) {
@@ -136,7 +118,7 @@ fn a_registry_mirror_reaches_the_daemon() {
 }
 
 /// What a start says, in a box without an XFS, and how it ends.
-fn refused(boxed: &Boxed, words: &[&str]) -> String {
+pub(crate) fn refused(boxed: &Boxed, words: &[&str]) -> String {
     let task = tempfile::tempdir().unwrap();
     let program = Program::Dind.path();
     let before: Vec<&str> = words.iter().copied().chain([program.to_str().unwrap()]).collect();
@@ -147,7 +129,7 @@ fn refused(boxed: &Boxed, words: &[&str]) -> String {
     format!("{ending:?}\n{}{}", dind.stdout(), dind.stderr())
 }
 
-fn snapshot(name: &str, said: &str) {
+pub(crate) fn snapshot(name: &str, said: &str) {
     let own = [
         (r"\d\d:\d\d:\d\d\.\d{3}", "[CLOCK]"),
         (r"\b\d+ ms\b", "[SPAN]"),

@@ -4,8 +4,11 @@
 mod contract;
 mod dind;
 mod endurance;
+mod engine;
 mod gate;
 mod harness;
+mod logs;
+mod mirror;
 mod pair;
 mod round_trips;
 mod slow_mount;

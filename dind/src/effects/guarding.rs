@@ -1,20 +1,9 @@
-//! The deeds of a guarded daemon: its gate, and the configuration that goes with one.
-
-use std::path::{Path, PathBuf};
+//! The deeds of a guarded daemon: its gate, and what the gate is told.
 
 use supervise::{Output, Program};
 
 use super::World;
-use crate::{
-    config::Config,
-    data_root::DataRoot,
-    gate::{self, Order},
-    socket::Socket,
-    words::{Failure, Role, exit},
-};
-
-/// The daemon's usual configuration, which an image may bring (dockerd(8), `--config-file`).
-const USUAL_CONFIGURATION: &str = "/etc/docker/daemon.json";
+use crate::{config::Config, data_root::DataRoot, gate::Order, socket::Socket, words::Role};
 
 impl World {
     /// The gate is this program, once more.
@@ -41,20 +30,4 @@ pub(super) fn order(config: &Config, root: &DataRoot, socket: &Socket) -> Option
         [&socket.shared, &socket.usual].into_iter().filter_map(|path| path.to_str()).fold(allow, |allow, path| allow.and_path(path));
     let daemon = root.path().join("docker.sock");
     Some(Order { listen: socket.hidden.clone(), daemon, group: config.access.group, allow })
-}
-
-/// Where the configuration of a guarded daemon lies.
-pub(super) fn configuration_file(root: &DataRoot) -> PathBuf {
-    root.path().join("daemon.json")
-}
-
-/// Its contents: the image's own, with the rights of builds.
-pub(super) fn configuration(order: &Order) -> Result<String, Failure> {
-    let existing = match std::fs::read_to_string(USUAL_CONFIGURATION) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|error| error.to_string()),
-    };
-    existing
-        .and_then(|existing| gate::builder::configuration(&existing, &order.allow))
-        .map_err(|why| Failure { code: exit::HOST, why: format!("{} cannot be used: {why}", Path::new(USUAL_CONFIGURATION).display()) })
 }

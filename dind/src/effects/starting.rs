@@ -1,6 +1,6 @@
 //! The deeds of a start.
 
-use std::{path::Path, rc::Rc};
+use std::{ffi::OsStr, path::Path, rc::Rc};
 
 use supervise::{Work, off_loop};
 use tracing::{info, warn};
@@ -9,11 +9,9 @@ use super::{Task, World, collapse, from_now, guarding};
 use crate::{
     api::Docker,
     config::Config,
-    daemon::Daemon,
     data_root::StorageRoot,
-    gate,
     ground::{self, Purpose},
-    mounts, probe, stages,
+    mounts, outfit, probe, stages,
     words::{Failure, Outcome, Words, exit},
 };
 
@@ -23,14 +21,14 @@ impl World {
         Work::here(async move {
             let checked = off_loop("check", move || {
                 ground::open_up();
-                ground::check(&config, &search, Purpose::Start)
+                check(&config, &search, Purpose::Start)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
         })
     }
 
     pub(super) fn prepare(&self) -> Work<Words> {
-        let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
+        let (config, slot, version) = (Rc::clone(&self.config), Rc::clone(&self.task), self.version.get());
         Work::here(async move {
             let path = config.storage.root.clone();
             let made = off_loop("prepare", move || {
@@ -46,29 +44,16 @@ impl World {
             info!(path = %root.path().display(), "the data-root is made");
             let socket = config.socket(&root.id().to_string());
             let guard = guarding::order(&config, &root, &socket);
-            let daemon = Daemon {
-                data: root.data(),
-                exec: root.exec(),
-                pid_file: root.path().join("docker.pid"),
-                socket: guard.as_ref().map_or_else(|| socket.hidden.clone(), |order| order.daemon.clone()),
-                group: if guard.is_some() { gate::USER } else { config.access.group },
-                configuration: guard.as_ref().map(|_| guarding::configuration_file(&root)),
-                mirrors: config.engine.mirrors.clone(),
-                log_level: config.dockerd_log_level(),
-            };
-            let mut files = vec![(daemon.containerd_config_file(), daemon.containerd_config())];
-            let guarded = guard.as_ref().zip(daemon.configuration.clone());
-            let guarded = guarded.map(|(order, file)| guarding::configuration(order).map(|text| (file, text))).transpose();
+            let daemon = outfit::daemon(&config, root.path(), guard.as_ref().map_or(&socket.hidden, |order| &order.daemon));
+            let given = daemon.clone();
+            let allow = guard.as_ref().map(|order| order.allow.clone());
             // From here on there is something to remove, whatever else fails.
             *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket, guard });
-            match guarded {
-                Ok(more) => files.extend(more),
-                Err(failure) => return Outcome::Prepared(Err(failure)),
-            }
-            let write = move || files.iter().try_for_each(|(file, text)| write_new(file, text));
-            Outcome::Prepared(match off_loop("configure", write).await {
+            let config = Config::clone(&config);
+            let furnish = move || outfit::furnish(&config, &given, version, allow.as_ref());
+            Outcome::Prepared(match off_loop("furnish", furnish).await {
                 Some(result) => result,
-                None => Err(collapse("configuring containerd")),
+                None => Err(collapse("configuring the daemons")),
             })
         })
     }
@@ -109,6 +94,15 @@ impl World {
     }
 }
 
+/// Everything that stands in the way of a start: the host, and what the settings name.
+pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result<(), Failure> {
+    match (ground::check(config, search, purpose), outfit::check(config)) {
+        (Err(first), Err(second)) => Err(Failure { code: first.code, why: format!("{}\n{}", first.why, second.why) }),
+        (Err(only), Ok(())) | (Ok(()), Err(only)) => Err(only),
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
 fn sweep(storage: &StorageRoot) {
     match storage.sweep(from_now(stages::SWEEP)) {
         Ok(swept) => {
@@ -121,9 +115,4 @@ fn sweep(storage: &StorageRoot) {
         }
         Err(error) => warn!(%error, "cannot look for what dead tasks left"),
     }
-}
-
-fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
-    let made = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, text));
-    made.map_err(|cause| Failure { code: exit::HOST, why: format!("cannot write {}: {cause}", file.display()) })
 }

@@ -5,16 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::allow::{Allow, Word};
 
-/// The configuration `existing` (daemon.json; empty for none) with the rights of builds set: a dockerd that is told nothing lets every
-/// build use the host's network (moby, `builder/builder-next/controller.go`, `getEntitlements`).
-///
-/// # Errors
-/// It is not JSON.
-pub fn configuration(existing: &str, allow: &Allow) -> Result<String, String> {
-    let existing = if existing.trim().is_empty() { "{}" } else { existing };
-    let mut configuration: Map<String, Value> = serde_json::from_str(existing).map_err(|error| error.to_string())?;
-    let builder = configuration.entry("builder").or_insert_with(|| json!({}));
-    let builder = builder.as_object_mut().ok_or("`builder` is not an object")?;
+/// The key `builder` of dockerd's configuration with the rights of builds set, and what else the user wrote there: a dockerd that is told
+/// nothing lets every build use the host's network (moby, `builder/builder-next/controller.go`, `getEntitlements`).
+pub fn with_rights(given: Option<&Value>, allow: &Allow) -> Value {
+    let mut builder: Map<String, Value> = given.and_then(Value::as_object).cloned().unwrap_or_default();
     builder.retain(|name, _| !name.eq_ignore_ascii_case("entitlements"));
     let rights = json!({
         "network-host": allow.has(Word::HostNetwork),
@@ -22,7 +16,7 @@ pub fn configuration(existing: &str, allow: &Allow) -> Result<String, String> {
         "device": allow.has(Word::Devices),
     });
     builder.insert("Entitlements".to_owned(), rights);
-    Ok(Value::Object(configuration).to_string())
+    Value::Object(builder)
 }
 
 #[cfg(test)]
@@ -31,17 +25,12 @@ mod tests {
 
     #[test]
     fn builds_get_the_rights_that_the_list_allows_and_the_rest_stays() {
-        let of = |existing: &str, entries: &[&str]| {
-            let text = configuration(existing, &Allow::read(entries.iter().copied()).unwrap()).unwrap();
-            serde_json::from_str::<Value>(&text).unwrap()
-        };
+        let of = |given: Option<Value>, entries: &[&str]| with_rights(given.as_ref(), &Allow::read(entries.iter().copied()).unwrap());
         let none = json!({ "network-host": false, "security-insecure": false, "device": false });
-        assert_eq!(of("", &[]), json!({ "builder": { "Entitlements": none } }));
-        let existing = r#"{"debug":true,"builder":{"gc":{"enabled":true},"entitlements":{"network-host":true}}}"#;
-        assert_eq!(of(existing, &[]), json!({ "debug": true, "builder": { "gc": { "enabled": true }, "Entitlements": none } }));
-        assert_eq!(of("", &["host-network", "privileged"])["builder"]["Entitlements"]["network-host"], true);
-        for wrong in ["{", "[]", r#"{"builder":1}"#] {
-            assert!(configuration(wrong, &Allow::default()).is_err(), "{wrong}");
-        }
+        assert_eq!(of(None, &[]), json!({ "Entitlements": none }));
+        let given = json!({ "gc": { "enabled": true }, "entitlements": { "network-host": true } });
+        assert_eq!(of(Some(given), &[]), json!({ "gc": { "enabled": true }, "Entitlements": none }));
+        assert_eq!(of(None, &["host-network", "privileged"])["Entitlements"]["network-host"], true);
+        assert_eq!(of(Some(json!(1)), &[]), json!({ "Entitlements": none }));
     }
 }

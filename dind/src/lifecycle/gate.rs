@@ -3,7 +3,7 @@
 
 use supervise::{Action, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase};
+use super::{Actions, Lifecycle, Phase, serving::Step};
 use crate::{
     stages,
     words::{Failure, Job, Role, Timer},
@@ -41,7 +41,9 @@ impl Lifecycle {
 
     pub(super) fn gate_ended(&mut self, how: &str) -> Actions {
         self.gate = Gate::Awaited;
+        self.alive.remove(&Role::Gate);
         match self.phase {
+            Phase::Restarting(step @ Step::Burying { .. }) => self.buried(step),
             Phase::Starting { publishing: true } if self.stopping => {
                 let mut actions = vec![Action::Abandon(Job::Publish)];
                 actions.extend(self.terminate());
@@ -57,9 +59,9 @@ impl Lifecycle {
         }
     }
 
-    pub(super) fn gate_again(&self) -> Actions {
+    pub(super) fn gate_again(&mut self) -> Actions {
         match self.phase {
-            Phase::Starting { .. } | Phase::Serving | Phase::Lingering => vec![Action::Spawn(Role::Gate)],
+            Phase::Starting { .. } | Phase::Serving | Phase::Lingering => vec![self.spawn(Role::Gate)],
             _ => vec![],
         }
     }

@@ -1,14 +1,22 @@
 //! From the checks to a published socket.
 
-use supervise::Action;
+use supervise::{Action, Level};
 
 use super::{Actions, Lifecycle, Phase, gate::Gate};
-use crate::words::{Failure, Job, Obligation, Role, Timer};
+use crate::{
+    daemon::version::{NEWEST, OLDEST, Version},
+    stages,
+    words::{Failure, Job, Obligation, Role, Timer, exit},
+};
 
 impl Lifecycle {
     pub(super) fn checked(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
-            (Phase::Checking, Ok(())) => self.enter(Phase::Nesting, [Action::Run(Job::Nest)]),
+            (Phase::Checking, Ok(())) => {
+                // Beside each other: a program of 70 MB takes a moment to say its name.
+                let ask = self.spawn(Role::Version);
+                self.enter(Phase::Nesting { nested: false, known: false }, [ask, Action::Run(Job::Nest)])
+            }
             (Phase::Checking, Err(failure)) => self.fail_then(failure, Self::exit),
             _ => vec![],
         }
@@ -16,13 +24,51 @@ impl Lifecycle {
 
     pub(super) fn nested(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
-            (Phase::Nesting, Ok(())) => {
-                self.owes.push(Obligation::RemoveDataRoot);
-                self.enter(Phase::Preparing, [Action::Run(Job::Prepare)])
+            (Phase::Nesting { known, .. }, Ok(())) => {
+                self.phase = Phase::Nesting { nested: true, known };
+                self.prepare()
             }
-            (Phase::Nesting, Err(failure)) => self.fail_then(failure, Self::exit),
+            (Phase::Nesting { .. }, Err(failure)) => self.fail_then(failure, Self::exit),
             _ => vec![],
         }
+    }
+
+    /// dockerd said which one it is.
+    pub(super) fn versioned(&mut self, version: Version) -> Actions {
+        let Phase::Nesting { nested, .. } = self.phase else { return vec![] };
+        self.phase = Phase::Nesting { nested, known: true };
+        if version < OLDEST {
+            let why =
+                format!("dockerd is {version}, too old: nothing before {OLDEST} knows cgroup v2\nhint: install a newer one in the image");
+            return self.fail_then(Failure { code: exit::HOST, why }, Self::exit);
+        }
+        if version > NEWEST {
+            let major = NEWEST.major;
+            let what = format!("dockerd is {version}, newer than this program knows: the last one looked at is {major}");
+            return vec![Action::Say(Level::Warn, what)];
+        }
+        vec![]
+    }
+
+    /// The answer to which one it is has ended, with whatever it said.
+    pub(super) fn asked(&mut self) -> Actions {
+        let Phase::Nesting { known, .. } = self.phase else { return vec![] };
+        let mut actions = Vec::new();
+        if !known {
+            let what = "dockerd does not say which version it is; it gets only settings that every version knows".to_owned();
+            actions.push(Action::Say(Level::Warn, what));
+        }
+        actions.extend(self.prepare());
+        actions
+    }
+
+    /// Makes the data-root once the ground is ready and it is known for which docker.
+    fn prepare(&mut self) -> Actions {
+        if !matches!(self.phase, Phase::Nesting { nested: true, .. }) || self.alive.contains(&Role::Version) {
+            return vec![];
+        }
+        self.owes.push(Obligation::RemoveDataRoot);
+        self.enter(Phase::Preparing, [Action::Run(Job::Prepare)])
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), Failure>) -> Actions {
@@ -37,7 +83,8 @@ impl Lifecycle {
     pub(super) fn usable(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
             (Phase::Starting { publishing: false }, Ok(())) => {
-                if self.gate == Gate::None {
+                // Owed already, if daemons were published before, or if a gate makes it.
+                if self.gate == Gate::None && self.owes.last() != Some(&Obligation::RemoveSocket) {
                     self.owes.push(Obligation::RemoveSocket);
                 }
                 // Without it the gate has yet to say that there is a socket.
@@ -53,37 +100,49 @@ impl Lifecycle {
         match (self.phase, result) {
             (Phase::Starting { publishing: true }, Ok(())) if self.stopping => self.terminate(),
             (Phase::Starting { publishing: true }, Ok(())) => {
-                let follow = self.exit_with_runner.then_some(Action::Run(Job::FollowRunner));
-                self.enter(Phase::Serving, [Action::Disarm(Timer::Start)].into_iter().chain(follow))
+                let mut actions = self.enter(Phase::Serving, [Action::Disarm(Timer::Start), Action::Run(Job::WatchDaemon)]);
+                if self.restarts > 0 {
+                    let of = stages::RESTARTS.len();
+                    actions.push(Action::Say(
+                        Level::Warn,
+                        format!("docker is usable again, empty of containers, after restart {} of {of}", self.restarts),
+                    ));
+                }
+                actions
             }
             (Phase::Starting { publishing: true }, Err(failure)) => self.fail_then(failure, Self::terminate),
             (Phase::Serving | Phase::Lingering, result) if self.gate != Gate::None => self.published_again(result),
-            _ => vec![],
+            (phase, _) => self.published_late(phase),
         }
     }
 
     fn start(&mut self) -> Actions {
         self.owes.push(Obligation::Unmount);
-        let guarded = self.gate != Gate::None;
-        if guarded {
+        if self.gate != Gate::None {
             // It makes the socket itself, before docker is usable.
             self.owes.push(Obligation::RemoveSocket);
         }
-        let mut actions = self.enter(
-            Phase::Starting { publishing: false },
-            [
-                // Both at once: dockerd waits for containerd's socket. One that it starts itself it looks after only once a second,
-                // which costs a second at the start and another at the end.
-                Action::Spawn(Role::Containerd),
-                Action::Spawn(Role::Dockerd),
-                Action::Run(Job::Probe),
-                // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
-                Action::Run(Job::Sweep),
-                // Its runner may be there already, and waits for what we see.
-                Action::Run(Job::MeetRunners),
-            ],
-        );
-        actions.extend(guarded.then_some(Action::Spawn(Role::Gate)));
+        let mut actions = self.start_daemons();
+        actions.extend([
+            // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
+            Action::Run(Job::Sweep),
+            // Its runner may be there already, and waits for what we see.
+            Action::Run(Job::MeetRunners),
+        ]);
+        actions.extend(self.exit_with_runner.then_some(Action::Run(Job::FollowRunner)));
         actions
+    }
+
+    pub(super) fn start_daemons(&mut self) -> Actions {
+        // Both at once: dockerd waits for containerd's socket. One that it starts itself it looks after only once a second, which costs a
+        // second at the start and another at the end.
+        let daemons = [Role::Containerd, Role::Dockerd].map(|role| self.spawn(role));
+        let gate = (self.gate != Gate::None).then(|| self.spawn(Role::Gate));
+        self.enter(Phase::Starting { publishing: false }, daemons.into_iter().chain([Action::Run(Job::Probe)]).chain(gate))
+    }
+
+    pub(super) fn spawn(&mut self, role: Role) -> Action<crate::words::Words> {
+        self.alive.insert(role);
+        Action::Spawn(role)
     }
 }

@@ -2,7 +2,7 @@
 
 use supervise::{Action, ChildEnd, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase, gate::Gate};
+use super::{Actions, Lifecycle, Phase, gate::Gate, serving::Step};
 use crate::{
     stages::{self, Deadlines},
     words::{Job, Role, Timer, Words, exit},
@@ -10,6 +10,10 @@ use crate::{
 
 impl Lifecycle {
     pub(super) fn asked_to_stop(&mut self) -> Actions {
+        if std::mem::take(&mut self.foreseen) {
+            // Only now does the platform's clock run.
+            return self.deadlines().to_vec();
+        }
         if self.stopping {
             return self.hurry();
         }
@@ -17,12 +21,13 @@ impl Lifecycle {
         let mut actions = self.deadlines().to_vec();
         actions.extend(match self.phase {
             // Nothing has been done that would have to be undone.
-            Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
+            Phase::New | Phase::Checking | Phase::Nesting { .. } => return self.exit(),
             // Nothing is under way that would be known a moment later.
             Phase::Starting { publishing: true } if self.gate == Gate::Awaited => self.terminate(),
             // A moment later it is known what there is to undo.
             Phase::Preparing | Phase::Starting { publishing: true } => vec![],
             Phase::Starting { publishing: false } => self.terminate(),
+            Phase::Restarting(_) => self.give_up_restart(),
             Phase::Serving => self.enter(Phase::Lingering, [Action::Run(Job::AwaitRunner)]),
             Phase::Lingering | Phase::Draining | Phase::Killing { .. } | Phase::Settling | Phase::Done => vec![],
         });
@@ -33,15 +38,14 @@ impl Lifecycle {
         if self.phase == Phase::Lingering { self.drain() } else { vec![] }
     }
 
-    /// A stop of our own making: nobody's clock runs, and there is nobody to wait for.
+    /// A stop of our own making; a signal after it is still the first one.
     pub(super) fn runner_ended(&mut self) -> Actions {
-        if self.phase != Phase::Serving {
+        if self.stopping {
             return vec![];
         }
-        self.stopping = true;
         let mut actions = vec![Action::Say(Level::Info, "the runner has ended; docker is not needed any more".to_owned())];
-        actions.extend(self.deadlines());
-        actions.extend(self.drain());
+        actions.extend(self.asked_to_stop());
+        self.foreseen = true;
         actions
     }
 
@@ -76,10 +80,11 @@ impl Lifecycle {
             Phase::Killing { burying: false } => self.bury(),
             Phase::New
             | Phase::Checking
-            | Phase::Nesting
+            | Phase::Nesting { .. }
             | Phase::Preparing
             | Phase::Starting { .. }
             | Phase::Serving
+            | Phase::Restarting(_)
             | Phase::Killing { burying: true }
             | Phase::Settling
             | Phase::Done => vec![],
@@ -102,7 +107,7 @@ impl Lifecycle {
     /// dockerd would wait 10 s and more for containers that ignore SIGTERM, whatever it is told (`--shutdown-timeout` is a minimum), so
     /// they are killed first.
     pub(super) fn drain(&mut self) -> Actions {
-        self.enter(Phase::Draining, [Action::Run(Job::KillContainers)])
+        self.enter(Phase::Draining, [Action::Abandon(Job::WatchDaemon), Action::Run(Job::KillContainers)])
     }
 
     /// Asks dockerd to end.
@@ -110,6 +115,7 @@ impl Lifecycle {
         let mut actions = Vec::new();
         match self.phase {
             Phase::Starting { .. } => actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Probe)]),
+            Phase::Lingering => actions.push(Action::Abandon(Job::WatchDaemon)),
             Phase::Draining => actions.push(Action::Abandon(Job::KillContainers)),
             _ => {}
         }
@@ -121,12 +127,18 @@ impl Lifecycle {
         self.enter(Phase::Killing { burying: false }, actions)
     }
 
-    /// Neither daemon is started again: containers, networks and builds under way would be lost in silence, and the job with them.
     pub(super) fn child_ended(&mut self, role: Role, how: &str) -> Actions {
+        self.alive.remove(&role);
+        if role == Role::Version {
+            return self.asked();
+        }
         match self.phase {
             // By our wish. containerd stays until then; dockerd needs it to end well.
             Phase::Killing { burying: false } if role == Role::Dockerd => self.bury(),
-            Phase::Starting { .. } | Phase::Serving | Phase::Lingering | Phase::Draining => {
+            Phase::Starting { .. } | Phase::Serving if !self.stopping => self.daemon_died(how),
+            Phase::Restarting(step @ Step::Burying { .. }) => self.buried(step),
+            // Once a stop was asked for nothing is started again.
+            Phase::Starting { .. } | Phase::Lingering | Phase::Draining => {
                 let when = if matches!(self.phase, Phase::Starting { .. }) { " before docker was usable" } else { "" };
                 let last = self.last_complaint();
                 // In whatever phase: without docker the life was not as intended.
@@ -134,6 +146,7 @@ impl Lifecycle {
                 let mut actions = vec![
                     Action::Disarm(Timer::Start),
                     Action::Abandon(Job::Probe),
+                    Action::Abandon(Job::WatchDaemon),
                     Action::Abandon(Job::AwaitRunner),
                     Action::Abandon(Job::KillContainers),
                     Action::Say(Level::Error, format!("{how}{when}{last}")),
@@ -141,9 +154,15 @@ impl Lifecycle {
                 actions.extend(self.bury());
                 actions
             }
-            Phase::New | Phase::Checking | Phase::Nesting | Phase::Preparing | Phase::Killing { .. } | Phase::Settling | Phase::Done => {
-                vec![]
-            }
+            Phase::New
+            | Phase::Checking
+            | Phase::Nesting { .. }
+            | Phase::Preparing
+            | Phase::Serving
+            | Phase::Restarting(_)
+            | Phase::Killing { .. }
+            | Phase::Settling
+            | Phase::Done => vec![],
         }
     }
 

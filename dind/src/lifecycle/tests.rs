@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use supervise::{ChildEnd, SpawnError, Target};
 
 use super::*;
-use crate::words::Role;
+use crate::{daemon::version::Version, words::Role};
+
+const DOCKER: Version = Version { major: 26, minor: 1 };
 
 mod gated;
 
@@ -22,7 +24,8 @@ fn failure() -> Failure {
 struct World {
     jobs: BTreeSet<Job>,
     alive: BTreeSet<Role>,
-    spawned: BTreeSet<Role>,
+    /// Daemons were started, and not all of that is known to be dead.
+    spawned: bool,
     timers: BTreeSet<Timer>,
     signals: usize,
     /// The runner has ended, and that was to be our end.
@@ -36,10 +39,18 @@ struct World {
     ready: bool,
     /// The time of a stop ran out.
     ended: bool,
+    /// There is a gate.
+    guarded: bool,
     /// The gate that lives has said that it listens.
     listens: bool,
     /// It was published, or is being; one that ended since is another's socket.
     published: bool,
+    /// How often daemons were started.
+    starts: usize,
+    /// What dead daemons left was taken away.
+    cleared: bool,
+    /// docker was told not to answer.
+    silent: bool,
 }
 
 impl World {
@@ -47,6 +58,12 @@ impl World {
         let mut events: Vec<Event<Words>> = self.jobs.iter().flat_map(outcomes).map(Event::Told).collect();
         for &role in &self.alive {
             events.push(Event::ChildEnded(role, ChildEnd::Code(1)));
+        }
+        if self.alive.contains(&Role::Version) {
+            events.extend([(19, 3), (26, 1), (30, 0)].map(|(major, minor)| Event::Noted(Note::Version(Version { major, minor }))));
+        }
+        if self.jobs.contains(&Job::Probe) && self.alive.contains(&Role::Dockerd) {
+            events.push(Event::Noted(Note::Refusal("why".into())));
         }
         events.extend(self.timers.iter().map(|&timer| Event::Expired(timer)));
         if self.burying {
@@ -65,8 +82,15 @@ impl World {
         match event {
             Event::Signal(_) => self.signals += 1,
             Event::Told(outcome) => {
-                self.jobs.retain(|job| !outcomes(job).contains(outcome));
-                self.followed |= *outcome == Outcome::RunnerEnded && self.ready;
+                let underway = matches!(outcome, Outcome::Silent(_) | Outcome::Answering(_));
+                self.jobs.retain(|job| underway || !outcomes(job).contains(outcome));
+                match outcome {
+                    Outcome::Silent(_) => self.silent = true,
+                    Outcome::Answering(_) => self.silent = false,
+                    Outcome::Cleared(Ok(())) => self.cleared = true,
+                    _ => {}
+                }
+                self.followed |= *outcome == Outcome::RunnerEnded;
                 if let Outcome::Paid(obligation, _) = outcome {
                     assert_eq!(self.owes.pop(), Some(*obligation), "paid in reverse order");
                     self.paid.push(*obligation);
@@ -84,10 +108,10 @@ impl World {
                 self.buried |= *timer == Timer::Alone;
                 self.ended |= *timer == Timer::End;
             }
+            // The end of each child may still be told: its last lines are read before.
             Event::Alone => {
                 self.burying = false;
                 self.buried = true;
-                self.alive.clear();
             }
             Event::Started | Event::Noted(_) => {}
         }
@@ -98,38 +122,62 @@ impl World {
         for (index, action) in actions.iter().enumerate() {
             match action {
                 Action::Run(job) => {
-                    assert!(self.jobs.insert(*job), "{job:?} runs already");
-                    // A runner that is waited for still needs its docker.
-                    let again = *job == Job::Publish && self.ready && self.spawned.contains(&Role::Gate);
-                    let forward = matches!(job, Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Probe | Job::Publish);
+                    // Nothing waits for these two, and what they come back with changes nothing.
+                    let beside = matches!(job, Job::Sweep | Job::MeetRunners);
+                    assert!(beside || self.jobs.insert(*job), "{job:?} runs already");
+                    let again = *job == Job::Publish && self.is_waiting_for_the_runner() && self.guarded;
+                    let forward = matches!(
+                        job,
+                        Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Clear | Job::Probe | Job::Publish | Job::WatchDaemon
+                    );
                     assert!(!forward || again || !self.is_stopping(), "after a stop nothing goes forward");
                     match job {
                         Job::Prepare => self.owes.push(Obligation::RemoveDataRoot),
-                        Job::Publish if self.spawned.contains(&Role::Gate) => {
+                        Job::Publish if self.guarded => {
                             assert!(self.listens && !self.published, "a gate's socket is published once, when it is there");
                             self.published = true;
                         }
+                        Job::Publish if self.owes.last() == Some(&Obligation::RemoveSocket) => assert!(self.starts > 1, "owed once"),
                         Job::Publish => self.owes.push(Obligation::RemoveSocket),
+                        Job::Clear => assert!(self.buried && self.alive.is_empty(), "nothing is taken away from the living"),
                         Job::Pay(obligation) => {
                             assert_eq!(self.owes.last(), Some(obligation), "only what is owed is paid, last first");
-                            assert!(self.spawned.is_empty() || self.buried, "nothing is undone under a living daemon");
+                            assert!(!self.spawned || self.buried, "nothing is undone under a living daemon");
                         }
                         _ => {}
                     }
                 }
-                Action::Abandon(job) => drop(self.jobs.remove(job)),
+                Action::Abandon(job) => {
+                    self.jobs.remove(job);
+                    if *job == Job::WatchDaemon {
+                        self.silent = false;
+                    }
+                }
                 Action::Spawn(Role::Gate) => {
                     assert!(self.alive.insert(Role::Gate), "one gate at a time");
-                    assert!(!self.is_stopping() || self.ready, "after a stop only a runner that is waited for gets a gate");
-                    if self.spawned.insert(Role::Gate) {
+                    assert!(
+                        !self.is_stopping() || self.is_waiting_for_the_runner(),
+                        "after a stop only a runner that is waited for gets a gate"
+                    );
+                    if !std::mem::replace(&mut self.guarded, true) {
                         self.owes.push(Obligation::RemoveSocket);
                     }
                 }
                 Action::Spawn(role) => {
-                    assert!(self.spawned.insert(*role), "{role:?} is started once");
+                    assert!(self.alive.insert(*role), "{role:?} is not started beside itself");
                     assert!(!self.is_stopping(), "after a stop nothing is started");
-                    self.alive.insert(*role);
-                    if self.owes.last() != Some(&Obligation::Unmount) {
+                    if *role == Role::Version {
+                        continue;
+                    }
+                    assert!(!self.spawned || self.cleared, "daemons are started again only where nothing of the dead is left");
+                    self.burying = false;
+                    self.buried = false;
+                    if *role == Role::Dockerd {
+                        (self.spawned, self.cleared) = (true, false);
+                        self.starts += 1;
+                        assert!(self.starts <= 2, "not for ever");
+                    }
+                    if !self.owes.contains(&Obligation::Unmount) {
                         self.owes.push(Obligation::Unmount);
                     }
                 }
@@ -164,11 +212,11 @@ impl World {
     fn holds(&self, life: &Lifecycle) {
         assert_eq!(self.owes, life.owes);
         if self.ready {
-            let daemons = self.alive.iter().filter(|&&role| role != Role::Gate).count();
-            assert_eq!(daemons, 2, "ready means that both daemons live");
+            let daemons: BTreeSet<Role> = self.alive.iter().copied().filter(|&role| role != Role::Gate).collect();
+            assert_eq!(daemons, BTreeSet::from([Role::Containerd, Role::Dockerd]), "ready means that both daemons live");
+            assert!(!self.silent, "ready means that docker answers");
             assert!(self.owes.contains(&Obligation::RemoveSocket));
-            let guarded = self.spawned.contains(&Role::Gate);
-            let published = self.published || !guarded;
+            let published = self.published || !self.guarded;
             let coming = self.alive.contains(&Role::Gate) && !self.listens || self.timers.contains(&Timer::Gate);
             assert!(published || coming, "ready means that there is a gate, or one comes");
         }
@@ -179,6 +227,11 @@ impl World {
         assert!(waits, "something must be able to happen");
     }
 
+    /// It still needs its docker.
+    fn is_waiting_for_the_runner(&self) -> bool {
+        self.jobs.contains(&Job::AwaitRunner)
+    }
+
     fn is_stopping(&self) -> bool {
         self.signals > 0 || self.followed
     }
@@ -186,7 +239,7 @@ impl World {
     fn may_end_with(&self, code: u8) {
         assert!(self.owes.is_empty() || self.ended, "nothing is owed at the end, unless time ran out: {:?}", self.owes);
         assert!(code != exit::FINE || self.is_stopping(), "without a stop there is no fine end");
-        assert!([exit::FINE, exit::UNAVAILABLE, exit::HOST, exit::CUT].contains(&code), "{code}");
+        assert!([exit::FINE, exit::UNAVAILABLE, exit::HOST, exit::CONFIG, exit::CUT].contains(&code), "{code}");
     }
 }
 
@@ -197,6 +250,8 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
         Job::Nest => vec![Outcome::Nested(Ok(())), Outcome::Nested(Err(failure()))],
         Job::Prepare => vec![Outcome::Prepared(Ok(())), Outcome::Prepared(Err(failure()))],
         Job::Sweep => vec![Outcome::Swept],
+        Job::Clear => vec![Outcome::Cleared(Ok(())), Outcome::Cleared(Err(failure()))],
+        Job::WatchDaemon => vec![Outcome::Silent(Duration::from_secs(10)), Outcome::Answering(Duration::from_secs(20)), Outcome::Unwatched],
         Job::Probe => vec![Outcome::Usable(Ok(())), Outcome::Usable(Err(failure()))],
         Job::Publish => vec![Outcome::Published(Ok(())), Outcome::Published(Err(failure()))],
         Job::AwaitRunner => vec![Outcome::RunnerGone],
@@ -217,16 +272,22 @@ fn no_order_of_events_breaks_a_promise() {
 }
 
 #[test]
+fn no_order_of_events_breaks_a_promise_where_the_sidecar_ends_with_its_runner() {
+    explore(&Lifecycle { exit_with_runner: true, ..life() });
+}
+
+#[test]
 fn no_order_of_events_breaks_a_promise_behind_a_gate() {
     explore(&life().guarded(true));
 }
 
 fn explore(life: &Lifecycle) {
     let mut seen = HashSet::new();
-    let mut open = vec![(life.clone(), World::default(), Event::Started)];
-    open.push((Lifecycle { exit_with_runner: true, ..life.clone() }, World::default(), Event::Started));
+    // One restart is left: those before it lead to the same states again.
+    let life = || Lifecycle { restarts: stages::RESTARTS.len() - 1, ..life.clone() };
+    let mut open = vec![(life(), World::default(), Event::Started)];
     // A signal can come before the first event.
-    open.push((life.clone(), World::default(), Event::Signal(Signal::TERM)));
+    open.push((life(), World::default(), Event::Signal(Signal::TERM)));
     let (mut transitions, mut ends) = (0, HashSet::new());
     while let Some((mut life, mut world, event)) = open.pop() {
         transitions += 1;
@@ -244,7 +305,7 @@ fn explore(life: &Lifecycle) {
         }
     }
     assert!(seen.len() > 200 && transitions > 1000, "{} states, {transitions} transitions", seen.len());
-    assert_eq!(ends, HashSet::from([exit::FINE, exit::UNAVAILABLE, exit::HOST, exit::CUT]));
+    assert_eq!(ends, HashSet::from([exit::FINE, exit::UNAVAILABLE, exit::HOST, exit::CONFIG, exit::CUT]));
 }
 
 /// From wherever it is, a stop whose every deadline passes ends the process.
@@ -264,14 +325,104 @@ fn the_last_complaint_of_a_daemon_is_in_the_reason_for_the_end() {
     let mut life = phases(life()).into_iter().find(|(name, _)| *name == "starting").unwrap().1;
     life.on(Event::Noted(Note::Complaint("driver not supported: overlay2".into())));
     let actions = life.on(Event::ChildEnded(Role::Dockerd, ChildEnd::Code(1)));
-    let said = "dockerd ended with exit code 1 before docker was usable\nits last complaint: driver not supported: overlay2";
+    let said = "dockerd ended with exit code 1 before docker was usable\nits last complaint: driver not supported: overlay2\n\
+                both daemons are started again in 1 s (1 of 3)";
     assert!(actions.contains(&Action::Say(Level::Error, said.to_owned())), "{actions:?}");
+}
+
+/// A machine in a phase, by its name.
+fn in_phase(name: &str) -> Lifecycle {
+    phases(life()).into_iter().find(|(phase, _)| *phase == name).unwrap().1
+}
+
+/// From a death to the next try of the daemons; returns what was done at the death.
+fn die_and_return(life: &mut Lifecycle) -> Actions {
+    let said = life.on(Event::ChildEnded(Role::Dockerd, ChildEnd::Signal(Signal::KILL)));
+    for event in [Event::Alone, Event::ChildEnded(Role::Containerd, ChildEnd::Signal(Signal::KILL))] {
+        life.on(event);
+    }
+    life.on(Event::Told(Outcome::Cleared(Ok(()))));
+    life.on(Event::Expired(Timer::Restart));
+    said
+}
+
+#[test]
+fn daemons_that_die_are_started_again_a_bounded_number_of_times() {
+    let mut life = in_phase("serving");
+    for wait in stages::RESTARTS {
+        let said = die_and_return(&mut life);
+        let loss = "containers, and builds under way, are lost";
+        assert!(said.iter().any(|action| matches!(action, Action::Say(Level::Error, text) if text.contains(loss))), "{said:?}");
+        assert!(said.iter().any(|action| matches!(action, Action::Say(_, text) if text.contains(&format!("in {} s", wait.as_secs())))));
+        assert_eq!(life.phase, Phase::Starting { publishing: false });
+        life.on(Event::Told(Outcome::Usable(Ok(()))));
+        life.on(Event::Told(Outcome::Published(Ok(()))));
+        assert_eq!(life.phase, Phase::Serving);
+    }
+    life.on(Event::ChildEnded(Role::Containerd, ChildEnd::Code(2)));
+    assert_eq!((life.phase, life.code), (Phase::Killing { burying: true }, exit::UNAVAILABLE));
+}
+
+#[test]
+fn settings_that_dockerd_does_not_take_are_not_tried_again() {
+    let mut life = in_phase("starting");
+    life.on(Event::Noted(Note::Refusal("unable to configure the Docker daemon: mtuu".into())));
+    life.on(Event::ChildEnded(Role::Dockerd, ChildEnd::Code(1)));
+    assert_eq!((life.phase, life.code), (Phase::Killing { burying: true }, exit::CONFIG));
+}
+
+/// A child's end is told after its last lines, so the news that nobody is left can come first. Daemons that were started then would be
+/// taken for dead when the old end was told.
+#[test]
+fn an_end_that_is_told_late_is_waited_for() {
+    let mut life = in_phase("serving");
+    life.on(Event::ChildEnded(Role::Dockerd, ChildEnd::Code(2)));
+    assert_eq!(life.on(Event::Alone), []);
+    let actions = life.on(Event::ChildEnded(Role::Containerd, ChildEnd::Signal(Signal::KILL)));
+    assert!(actions.contains(&Action::Run(Job::Clear)), "{actions:?}");
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_restart_is_obeyed() {
+    for step in ["restarting, burying", "restarting, clearing", "restarting, waiting"] {
+        let mut life = in_phase(step);
+        let actions = life.on(Event::Signal(Signal::TERM));
+        assert!(actions.contains(&Action::Signal(Target::Everything, Signal::KILL)), "{step}: {actions:?}");
+        assert_eq!((life.phase, life.code), (Phase::Killing { burying: true }, exit::FINE), "{step}");
+    }
+}
+
+#[test]
+fn a_dockerd_older_than_cgroup_v2_is_refused_before_anything_is_made() {
+    let mut life = in_phase("nesting");
+    let actions = life.on(Event::Noted(Note::Version(Version { major: 19, minor: 3 })));
+    assert_eq!(actions.last(), Some(&Action::Exit(exit::HOST)));
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_is_not_ready_until_it_does() {
+    let ready =
+        |actions: &Actions| actions.iter().find_map(|action| if let Action::Publish(state) = action { Some(state.ready) } else { None });
+    for phase in ["serving", "lingering"] {
+        let mut life = in_phase(phase);
+        let silent = Event::Told(Outcome::Silent(Duration::from_secs(10)));
+        assert_eq!(ready(&life.on(silent.clone())), Some(false));
+        assert_eq!(life.on(silent), [], "it is said once");
+        assert_eq!(ready(&life.on(Event::Told(Outcome::Answering(Duration::from_secs(23))))), Some(true));
+    }
 }
 
 #[test]
 fn a_daemon_that_cannot_be_started_ends_the_life_with_everything_undone() {
-    let mut life = phases(life()).into_iter().find(|(name, _)| *name == "starting").unwrap().1;
+    let mut life = in_phase("starting");
     let error = SpawnError { program: "dockerd".into(), kind: std::io::ErrorKind::NotFound, cause: "not there".into() };
+    for _ in stages::RESTARTS {
+        life.on(Event::SpawnFailed(Role::Dockerd, error.clone()));
+        for event in [Event::Alone, Event::ChildEnded(Role::Containerd, ChildEnd::Code(0)), Event::Told(Outcome::Cleared(Ok(())))] {
+            life.on(event);
+        }
+        life.on(Event::Expired(Timer::Restart));
+    }
     life.on(Event::SpawnFailed(Role::Dockerd, error));
     life.on(Event::Alone);
     life.on(Event::Told(Outcome::Paid(Obligation::Unmount, Ok(()))));
@@ -285,7 +436,9 @@ fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
         ("new", None),
         ("checking", Some(Event::Started)),
         ("nesting", Some(Event::Told(Outcome::Checked(Ok(()))))),
-        ("preparing", Some(Event::Told(Outcome::Nested(Ok(()))))),
+        ("nesting, nested", Some(Event::Told(Outcome::Nested(Ok(()))))),
+        ("nesting, known", Some(Event::Noted(Note::Version(DOCKER)))),
+        ("preparing", Some(Event::ChildEnded(Role::Version, ChildEnd::Code(0)))),
         ("starting", Some(Event::Told(Outcome::Prepared(Ok(()))))),
         ("starting, publishing", Some(Event::Told(Outcome::Usable(Ok(()))))),
         ("serving", Some(Event::Told(Outcome::Published(Ok(()))))),
@@ -298,13 +451,26 @@ fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
     if life.gate != gate::Gate::None {
         drop(life.on(Event::Noted(Note::Listening)));
     }
-    way.into_iter()
+    let mut phases: Vec<(&'static str, Lifecycle)> = way
+        .into_iter()
         .map(|(name, event)| {
             event.into_iter().for_each(|event| drop(life.on(event)));
             assert!(name.starts_with(life.phase.name()), "{name} is {}", life.phase.name());
             (name, life.clone())
         })
-        .collect()
+        .collect();
+    let mut life = phases.iter().find(|(name, _)| *name == "serving").unwrap().1.clone();
+    let aside = [
+        ("restarting, burying", vec![Event::ChildEnded(Role::Dockerd, ChildEnd::Code(1))]),
+        ("restarting, clearing", vec![Event::ChildEnded(Role::Containerd, ChildEnd::Code(1)), Event::Alone]),
+        ("restarting, waiting", vec![Event::Told(Outcome::Cleared(Ok(())))]),
+    ];
+    phases.extend(aside.into_iter().map(|(name, events)| {
+        events.into_iter().for_each(|event| drop(life.on(event)));
+        assert!(name.starts_with(life.phase.name()), "{name} is {}", life.phase.name());
+        (name, life.clone())
+    }));
+    phases
 }
 
 fn show(action: &Action<Words>) -> Option<String> {
@@ -330,8 +496,10 @@ fn the_transition_table() {
         Job::Nest,
         Job::Prepare,
         Job::Sweep,
+        Job::Clear,
         Job::Probe,
         Job::Publish,
+        Job::WatchDaemon,
         Job::AwaitRunner,
         Job::FollowRunner,
         Job::KillContainers,
@@ -339,8 +507,9 @@ fn the_transition_table() {
     ];
     let mut events = vec![Event::Started, Event::Signal(Signal::TERM), Event::Signal(Signal::HUP), Event::Alone];
     events.extend(jobs.iter().flat_map(outcomes).map(Event::Told));
-    events.extend([Role::Containerd, Role::Dockerd].map(|role| Event::ChildEnded(role, ChildEnd::Code(1))));
-    let timers = [Timer::Start, Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End];
+    events.extend([Version { major: 19, minor: 3 }, DOCKER, Version { major: 30, minor: 0 }].map(Note::Version).map(Event::Noted));
+    events.extend([Role::Version, Role::Containerd, Role::Dockerd].map(|role| Event::ChildEnded(role, ChildEnd::Code(1))));
+    let timers = [Timer::Start, Timer::Restart, Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End];
     events.extend(timers.map(Event::Expired));
 
     let mut table = String::new();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, json};
 use tracing::Level;
 
-use super::Value;
+use super::{Field, Value};
 
 /// What a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Origin<'a> {
     Phase(&'a str),
     /// A child, by its name.
     Child(&'a str),
+    /// A child whose lines have levels, by its name.
+    Speaker(&'a str),
 }
 
 pub(super) struct Line<'a> {
@@ -33,7 +35,7 @@ pub(super) struct Line<'a> {
     pub(super) message: &'a str,
     /// Only for machines: a person reads one life's log.
     pub(super) labels: &'a [(&'static str, String)],
-    pub(super) fields: &'a [(&'static str, Value)],
+    pub(super) fields: &'a [Field],
 }
 
 /// A record as it is written for machines; the order of the fields is the order in the line.
@@ -56,7 +58,7 @@ struct Object<'a> {
 pub(super) fn json(line: &Line<'_>) -> String {
     let (phase, source) = match line.origin {
         Origin::Phase(phase) => (Some(phase).filter(|phase| !phase.is_empty()), None),
-        Origin::Child(source) => (None, Some(source)),
+        Origin::Child(source) | Origin::Speaker(source) => (None, Some(source)),
     };
     let object = Object {
         time: humantime::format_rfc3339_millis(line.time).to_string(),
@@ -65,7 +67,7 @@ pub(super) fn json(line: &Line<'_>) -> String {
         source,
         labels: line.labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
         message: line.message,
-        fields: line.fields.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect(),
+        fields: line.fields.iter().map(|(name, value)| (name.clone().into_owned(), plain(value))).collect(),
     };
     let mut text = serde_json::to_string(&object).unwrap_or_default();
     text.push('\n');
@@ -85,6 +87,9 @@ pub(super) fn human(line: &Line<'_>, colour: bool) -> String {
     let mut text = String::new();
     let _ = match line.origin {
         Origin::Phase(phase) => write!(text, "{paint}{clock} {:<5} {phase:<10}{plain}  {}", line.level.as_str(), visible(line.message)),
+        Origin::Speaker(source) => {
+            write!(text, "{paint}{clock} {:<5} {source:<10}{plain}| {}", line.level.as_str(), visible(line.message))
+        }
         Origin::Child(source) => write!(text, "{paint}{clock}       {source:<10}{plain}| {}", visible(line.message)),
     };
     for (name, value) in line.fields {
@@ -92,7 +97,7 @@ pub(super) fn human(line: &Line<'_>, colour: bool) -> String {
             text if text.contains([' ', '"', '=']) || text.is_empty() => format!("{text:?}"),
             text => visible(&text),
         };
-        let _ = write!(text, "  {name}={value}");
+        let _ = write!(text, "  {}={value}", visible(name));
     }
     text.push('\n');
     text
@@ -136,13 +141,13 @@ mod tests {
 
     use super::*;
 
-    fn line<'a>(origin: Origin<'a>, message: &'a str, fields: &'a [(&'static str, Value)]) -> Line<'a> {
+    fn line<'a>(origin: Origin<'a>, message: &'a str, fields: &'a [Field]) -> Line<'a> {
         Line { time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_234), level: Level::WARN, origin, message, labels: &[], fields }
     }
 
     #[test]
     fn a_record_for_machines_is_one_object_on_one_line() {
-        let fields = [("files", Value::Natural(3)), ("path", Value::Text("/a\nb".into()))];
+        let fields = [("files".into(), Value::Natural(3)), ("path".into(), Value::Text("/a\nb".into()))];
         let text = json(&line(Origin::Phase("preparing"), "two\nlines", &fields));
         assert_eq!(text.matches('\n').count(), 1);
         assert!(text.starts_with(r#"{"time":"1970-01-01T00:00:01.234Z","level":"warn","phase":"preparing","message":"#), "{text}");
@@ -161,12 +166,31 @@ mod tests {
 
     #[test]
     fn a_record_for_people_is_aligned() {
-        let fields = [("files", Value::Natural(3)), ("why", Value::Text("no space".into()))];
+        let fields = [("files".into(), Value::Natural(3)), ("why".into(), Value::Text("no space".into()))];
         assert_eq!(
             human(&line(Origin::Phase("preparing"), "went on", &fields), false),
             "00:00:01.234 WARN  preparing   went on  files=3  why=\"no space\"\n"
         );
         assert_eq!(human(&line(Origin::Child("runner"), "hello", &[]), false), "00:00:01.234       runner    | hello\n");
+    }
+
+    #[test]
+    fn a_child_whose_lines_have_levels_keeps_them() {
+        let fields = [("error".into(), Value::Text("no route".into()))];
+        let said = line(Origin::Speaker("dockerd"), "cannot pull", &fields);
+        assert_eq!(human(&said, false), "00:00:01.234 WARN  dockerd   | cannot pull  error=\"no route\"\n");
+        let parsed: serde_json::Value = serde_json::from_str(&json(&said)).unwrap();
+        let expected = json!({
+            "time": "1970-01-01T00:00:01.234Z", "level": "warn", "source": "dockerd", "message": "cannot pull", "fields": {"error": "no route"},
+        });
+        assert_eq!(parsed, expected);
+    }
+
+    #[test]
+    fn a_field_of_a_child_cannot_fake_a_line() {
+        let fields = [("a\nb".into(), Value::Text("c\nd".into()))];
+        let text = human(&line(Origin::Speaker("dockerd"), "x", &fields), false);
+        assert!(text.lines().skip(1).all(|line| line.starts_with("        ")), "{text:?}");
     }
 
     #[test]
