@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -15,14 +15,15 @@ use supervise::{Effects, Output, Program, Tell, Work};
 use crate::{
     config::Config,
     daemon::{self, Daemon},
-    data_root::{DataRoot, StorageRoot},
     ground, host,
     socket::Socket,
+    storage::{DataRoot, Disk, StorageRoot},
     words::{Failure, Job, Note, Outcome, Role, Words, exit},
 };
 
 mod starting;
 mod stopping;
+mod storage;
 
 /// The impure half of this program.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ struct Task {
     storage: StorageRoot,
     /// Empty while a job has it, and when it has been removed.
     root: Option<DataRoot>,
+    /// Its own file system, if it is to have one.
+    disk: Option<Disk>,
     daemon: Daemon,
     socket: Socket,
 }
@@ -68,6 +71,7 @@ impl Effects<Words> for World {
         let arguments = |task: &Task| match role {
             Role::Containerd => task.daemon.containerd_arguments(),
             Role::Dockerd => task.daemon.arguments(),
+            Role::Mkfs => task.disk.as_ref().map(|disk| disk.format_arguments(Path::new("/"))).unwrap_or_default(),
         };
         Program {
             file: file.into_os_string(),
@@ -79,12 +83,14 @@ impl Effects<Words> for World {
         }
     }
 
-    fn work(&mut self, job: Job, _tell: Tell<Words>) -> Work<Words> {
+    fn work(&mut self, job: Job, tell: Tell<Words>) -> Work<Words> {
         match job {
             Job::Check => self.check(),
             Job::Nest => Work::here(async { Outcome::Nested(ground::nest().await) }),
             Job::Prepare => self.prepare(),
+            Job::Mount => self.mount(),
             Job::Sweep => self.sweep(),
+            Job::WatchSpace => self.watch_space(tell),
             Job::Probe => self.probe(),
             Job::Publish => self.publish(),
             Job::AwaitRunner => self.await_runner(),
@@ -102,7 +108,9 @@ impl Effects<Words> for World {
             Job::Check => Outcome::Checked(Err(collapse("checking the host"))),
             Job::Nest => Outcome::Nested(Err(collapse("nesting cgroups"))),
             Job::Prepare => Outcome::Prepared(Err(collapse("making the data-root"))),
+            Job::Mount => Outcome::Mounted(Err(collapse("mounting this task's file system"))),
             Job::Sweep => Outcome::Swept,
+            Job::WatchSpace => Outcome::SpaceUnseen,
             Job::Probe => Outcome::Usable(Err(collapse("probing docker"))),
             Job::Publish => Outcome::Published(Err(collapse("publishing the socket"))),
             Job::AwaitRunner => Outcome::RunnerGone,
@@ -111,8 +119,10 @@ impl Effects<Words> for World {
         }
     }
 
-    fn watch(&mut self, _: Role, line: &str) -> Option<Note> {
-        complaint(line).map(|line| Note::Complaint(line.to_owned()))
+    fn watch(&mut self, role: Role, line: &str) -> Option<Note> {
+        // mkfs.xfs is quiet unless something is wrong.
+        let loud = if role == Role::Mkfs { Some(line) } else { complaint(line) };
+        loud.map(|line| Note::Complaint(line.to_owned()))
     }
 }
 

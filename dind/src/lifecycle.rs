@@ -2,7 +2,7 @@
 //! Knows no clock, process, file, network or environment.
 //!
 //! ```text
-//! Checking -> Nesting -> Preparing -> Starting -> Serving -> Lingering -> Draining -> Killing -> Settling -> (exit)
+//! Checking -> Nesting -> Preparing (-> Formatting) -> Starting -> Serving -> Lingering -> Draining -> Killing -> Settling -> (exit)
 //! ```
 //!
 //! A first SIGTERM or SIGINT is obeyed in every phase; each further one ends the waiting of the phase it meets. What must be undone is
@@ -10,16 +10,17 @@
 
 use std::time::Duration;
 
-use supervise::{Action, Event, Level, Machine, Signal, State};
+use supervise::{Action, ChildEnd, Event, Level, Machine, Signal, State};
 
 use crate::{
     stages::{self, Deadlines},
-    words::{Failure, Job, Note, Obligation, Outcome, Timer, Words, exit},
+    words::{Failure, Job, Note, Obligation, Outcome, Role, Timer, Words, exit},
 };
 
 mod settling;
 mod starting;
 mod stopping;
+mod storage;
 
 type Actions = Vec<Action<Words>>;
 
@@ -29,6 +30,10 @@ enum Phase {
     Checking,
     Nesting,
     Preparing,
+    /// A file system of this task's own is being made; `mounting`: it is made and being mounted.
+    Formatting {
+        mounting: bool,
+    },
     /// The daemons run; `publishing`: it is usable and its socket is being published.
     Starting {
         publishing: bool,
@@ -53,6 +58,7 @@ impl Phase {
             Self::Checking => "checking",
             Self::Nesting => "nesting",
             Self::Preparing => "preparing",
+            Self::Formatting { .. } => "formatting",
             Self::Starting { .. } => "starting",
             Self::Serving => "serving",
             Self::Lingering => "lingering",
@@ -112,6 +118,7 @@ impl Machine<Words> for Lifecycle {
             }
             Event::Told(outcome) => self.told(outcome),
             Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
+            Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)) => self.formatted(),
             Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), stopping::hint(end))),
             Event::Expired(timer) => self.expired(timer),
             Event::Alone if self.phase == (Phase::Killing { burying: true }) => self.settle(),
@@ -156,7 +163,11 @@ impl Lifecycle {
             Outcome::Checked(result) => self.checked(result),
             Outcome::Nested(result) => self.nested(result),
             Outcome::Prepared(result) => self.prepared(result),
-            Outcome::Swept => vec![],
+            Outcome::Unformatted => self.unformatted(),
+            Outcome::Mounted(result) => self.mounted(result),
+            Outcome::Swept => self.swept(),
+            Outcome::Space { short, what } => self.space(short, what),
+            Outcome::SpaceUnseen => vec![],
             Outcome::Usable(result) => self.usable(result),
             Outcome::Published(result) => self.published(result),
             Outcome::RunnerGone => self.runner_gone(),
@@ -180,6 +191,7 @@ impl Lifecycle {
                 let next = match phase {
                     Phase::Checking | Phase::Nesting => Self::exit,
                     Phase::Preparing => Self::settle,
+                    Phase::Formatting { .. } => Self::bury,
                     Phase::Starting { .. } => Self::terminate,
                     Phase::New
                     | Phase::Serving
@@ -193,6 +205,7 @@ impl Lifecycle {
                 let why = format!("docker was not usable within {seconds} s, stuck in {}{}", phase.name(), self.last_complaint());
                 self.fail_then(Failure { code: exit::UNAVAILABLE, why }, next)
             }
+            (Timer::Sweep, Phase::Serving) => vec![Action::Run(Job::Sweep)],
             (Timer::Linger, Phase::Lingering) => self.cut(),
             (Timer::Containers, Phase::Lingering | Phase::Draining) => {
                 let mut actions = vec![Action::Say(Level::Warn, "containers could not be killed in time".to_owned())];
@@ -216,7 +229,7 @@ impl Lifecycle {
                 vec![Action::Say(Level::Error, sentence), self.publish(), Action::Exit(self.code)]
             }
             // Its phase was left before.
-            (Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
+            (Timer::Sweep | Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
         }
     }
 }

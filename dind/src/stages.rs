@@ -17,6 +17,15 @@ pub const UNHURRIED: Duration = Duration::from_secs(60);
 /// Deleting what dead tasks left, beside the service.
 pub const SWEEP: Duration = Duration::from_secs(300);
 
+/// The same before the start, where a full volume would not let docker start.
+pub const SWEEP_FIRST: Duration = Duration::from_secs(20);
+
+/// Between two looks for dead tasks. A look that finds none reads one directory and tries some locks.
+pub const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
+
+/// Between two looks at the room that is left.
+pub const BETWEEN_LOOKS: Duration = Duration::from_secs(20);
+
 /// At most this much of a stop is kept for the last line of the log and the end of the process.
 const RESERVE: Duration = Duration::from_millis(500);
 

@@ -44,6 +44,8 @@ pub enum Role {
     Containerd,
     /// The docker daemon.
     Dockerd,
+    /// Formats the file system of a task that has one of its own.
+    Mkfs,
 }
 
 impl Role {
@@ -52,6 +54,7 @@ impl Role {
         match self {
             Self::Containerd => "containerd",
             Self::Dockerd => "dockerd",
+            Self::Mkfs => "mkfs.xfs",
         }
     }
 }
@@ -86,8 +89,12 @@ pub enum Job {
     Nest,
     /// Make the data-root.
     Prepare,
+    /// Mount this task's own file system, formatted, and finish the data-root.
+    Mount,
     /// Remove what dead tasks left.
     Sweep,
+    /// Watch how much room is left; it never ends by itself.
+    WatchSpace,
     /// Wait until docker is usable.
     Probe,
     /// Give the socket its shared name.
@@ -118,8 +125,21 @@ pub enum Outcome {
     Nested(Result<(), Failure>),
     /// Of [`Job::Prepare`].
     Prepared(Result<(), Failure>),
+    /// Of [`Job::Prepare`]: this task has a file system of its own, which must be formatted and mounted first.
+    Unformatted,
+    /// Of [`Job::Mount`].
+    Mounted(Result<(), Failure>),
     /// Of [`Job::Sweep`]; it has told the log.
     Swept,
+    /// Of [`Job::WatchSpace`], underway: what to say about the room that is left, and whether it is little.
+    Space {
+        /// There is too little.
+        short: bool,
+        /// With numbers.
+        what: String,
+    },
+    /// Of [`Job::WatchSpace`]: nothing can be watched any more.
+    SpaceUnseen,
     /// Of [`Job::Probe`].
     Usable(Result<(), Failure>),
     /// Of [`Job::Publish`].
@@ -137,6 +157,8 @@ pub enum Outcome {
 pub enum Timer {
     /// Docker is usable by now.
     Start,
+    /// Look again for what dead tasks left.
+    Sweep,
     /// The runner has had its time.
     Linger,
     /// Containers have had theirs.

@@ -1,18 +1,13 @@
 //! The deeds of a start.
 
-use std::{path::Path, rc::Rc};
-
 use supervise::{Work, off_loop};
-use tracing::{info, warn};
 
-use super::{Task, World, collapse, from_now};
+use super::{World, collapse};
 use crate::{
     api::Docker,
     config::Config,
-    daemon::Daemon,
-    data_root::StorageRoot,
     ground::{self, Purpose},
-    mounts, probe, stages,
+    probe,
     words::{Failure, Outcome, Words, exit},
 };
 
@@ -25,51 +20,6 @@ impl World {
                 ground::check(&config, &search, Purpose::Start)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
-        })
-    }
-
-    pub(super) fn prepare(&self) -> Work<Words> {
-        let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
-        Work::here(async move {
-            let path = config.storage.root.clone();
-            let made = off_loop("prepare", move || {
-                let storage = StorageRoot::open(&path, Path::new(mounts::MOUNTINFO))?;
-                let root = storage.create()?;
-                Ok::<_, crate::data_root::DataRootError>((storage, root))
-            });
-            let (storage, root) = match made.await {
-                Some(Ok(made)) => made,
-                Some(Err(error)) => return Outcome::Prepared(Err(Failure { code: exit::HOST, why: error.to_string() })),
-                None => return Outcome::Prepared(Err(collapse("making the data-root"))),
-            };
-            info!(path = %root.path().display(), "the data-root is made");
-            let socket = config.socket(&root.id().to_string());
-            let daemon = Daemon {
-                data: root.data(),
-                exec: root.exec(),
-                pid_file: root.path().join("docker.pid"),
-                socket: socket.hidden.clone(),
-                group: config.access.group,
-                mirrors: config.engine.mirrors.clone(),
-                log_level: config.dockerd_log_level(),
-            };
-            let (file, text) = (daemon.containerd_config_file(), daemon.containerd_config());
-            // From here on there is something to remove, whatever else fails.
-            *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket });
-            Outcome::Prepared(match off_loop("configure", move || write_new(&file, &text)).await {
-                Some(result) => result,
-                None => Err(collapse("configuring containerd")),
-            })
-        })
-    }
-
-    pub(super) fn sweep(&self) -> Work<Words> {
-        let storage = self.task.borrow().as_ref().map(|task| task.storage.clone());
-        Work::here(async move {
-            if let Some(storage) = storage {
-                off_loop("sweep", move || sweep(&storage)).await;
-            }
-            Outcome::Swept
         })
     }
 
@@ -101,23 +51,4 @@ impl World {
             })
         })
     }
-}
-
-fn sweep(storage: &StorageRoot) {
-    match storage.sweep(from_now(stages::SWEEP)) {
-        Ok(swept) => {
-            for error in &swept.left {
-                warn!(%error, "what a dead task left is still there");
-            }
-            if !swept.removed.is_empty() {
-                info!(removed = swept.removed.join(" "), alive = swept.alive, "removed what dead tasks left");
-            }
-        }
-        Err(error) => warn!(%error, "cannot look for what dead tasks left"),
-    }
-}
-
-fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
-    let made = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, text));
-    made.map_err(|cause| Failure { code: exit::HOST, why: format!("cannot write {}: {cause}", file.display()) })
 }

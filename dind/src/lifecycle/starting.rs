@@ -48,14 +48,22 @@ impl Lifecycle {
     pub(super) fn published(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
             (Phase::Starting { publishing: true }, Ok(())) if self.stopping => self.terminate(),
-            (Phase::Starting { publishing: true }, Ok(())) => self.enter(Phase::Serving, [Action::Disarm(Timer::Start)]),
+            (Phase::Starting { publishing: true }, Ok(())) => self.enter(
+                Phase::Serving,
+                // Sweeping only now: what dead tasks left can be hundreds of thousands of files, and the start is what a job waits for.
+                // Where that room is needed to start at all, the data-root was prepared by making it.
+                [Action::Disarm(Timer::Start), Action::Run(Job::Sweep), Action::Run(Job::WatchSpace)],
+            ),
             (Phase::Starting { publishing: true }, Err(failure)) => self.fail_then(failure, Self::terminate),
             _ => vec![],
         }
     }
 
-    fn start(&mut self) -> Actions {
-        self.owes.push(Obligation::Unmount);
+    pub(super) fn start(&mut self) -> Actions {
+        // A file system of its own is mounted already.
+        if self.owes.last() != Some(&Obligation::Unmount) {
+            self.owes.push(Obligation::Unmount);
+        }
         self.enter(
             Phase::Starting { publishing: false },
             [
@@ -64,8 +72,6 @@ impl Lifecycle {
                 Action::Spawn(Role::Containerd),
                 Action::Spawn(Role::Dockerd),
                 Action::Run(Job::Probe),
-                // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
-                Action::Run(Job::Sweep),
             ],
         )
     }

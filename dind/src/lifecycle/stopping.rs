@@ -25,9 +25,10 @@ impl Lifecycle {
             // Nothing has been done that would have to be undone.
             Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
             // A moment later it is known what there is to undo.
-            Phase::Preparing | Phase::Starting { publishing: true } => vec![],
+            Phase::Preparing | Phase::Formatting { mounting: true } | Phase::Starting { publishing: true } => vec![],
+            Phase::Formatting { mounting: false } => self.bury(),
             Phase::Starting { publishing: false } => self.terminate(),
-            Phase::Serving => self.enter(Phase::Lingering, [Action::Run(Job::AwaitRunner)]),
+            Phase::Serving => self.enter(Phase::Lingering, [Action::Disarm(Timer::Sweep), Action::Run(Job::AwaitRunner)]),
             Phase::Lingering | Phase::Draining | Phase::Killing { .. } | Phase::Settling | Phase::Done => vec![],
         });
         actions
@@ -60,6 +61,7 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Nesting
             | Phase::Preparing
+            | Phase::Formatting { .. }
             | Phase::Starting { .. }
             | Phase::Serving
             | Phase::Killing { burying: true }
@@ -106,6 +108,7 @@ impl Lifecycle {
     /// Neither daemon is started again: containers, networks and builds under way would be lost in silence, and the job with them.
     pub(super) fn child_ended(&mut self, role: Role, how: &str) -> Actions {
         match self.phase {
+            Phase::Formatting { mounting: false } if role == Role::Mkfs => self.not_formatted(how),
             // By our wish. containerd stays until then; dockerd needs it to end well.
             Phase::Killing { burying: false } if role == Role::Dockerd => self.bury(),
             Phase::Starting { .. } | Phase::Serving | Phase::Lingering | Phase::Draining => {
@@ -123,9 +126,14 @@ impl Lifecycle {
                 actions.extend(self.bury());
                 actions
             }
-            Phase::New | Phase::Checking | Phase::Nesting | Phase::Preparing | Phase::Killing { .. } | Phase::Settling | Phase::Done => {
-                vec![]
-            }
+            Phase::New
+            | Phase::Checking
+            | Phase::Nesting
+            | Phase::Preparing
+            | Phase::Formatting { .. }
+            | Phase::Killing { .. }
+            | Phase::Settling
+            | Phase::Done => vec![],
         }
     }
 
@@ -137,7 +145,13 @@ impl Lifecycle {
     pub(super) fn bury(&mut self) -> Actions {
         self.enter(
             Phase::Killing { burying: true },
-            [Action::Disarm(Timer::Dockerd), Action::Signal(Target::Everything, Signal::KILL), Action::Arm(Timer::Alone, stages::ALONE)],
+            [
+                Action::Disarm(Timer::Sweep),
+                Action::Disarm(Timer::Dockerd),
+                Action::Abandon(Job::WatchSpace),
+                Action::Signal(Target::Everything, Signal::KILL),
+                Action::Arm(Timer::Alone, stages::ALONE),
+            ],
         )
     }
 }

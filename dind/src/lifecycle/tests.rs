@@ -39,6 +39,9 @@ impl World {
         let mut events: Vec<Event<Words>> = self.jobs.iter().flat_map(outcomes).map(Event::Told).collect();
         for &role in &self.alive {
             events.push(Event::ChildEnded(role, ChildEnd::Code(1)));
+            if role == Role::Mkfs {
+                events.push(Event::ChildEnded(role, ChildEnd::Code(0)));
+            }
         }
         events.extend(self.timers.iter().map(|&timer| Event::Expired(timer)));
         if self.burying {
@@ -53,6 +56,8 @@ impl World {
     fn happened(&mut self, event: &Event<Words>) {
         match event {
             Event::Signal(_) => self.signals += 1,
+            // Told underway.
+            Event::Told(Outcome::Space { .. }) => {}
             Event::Told(outcome) => {
                 self.jobs.retain(|job| !outcomes(job).contains(outcome));
                 if let Outcome::Paid(obligation, _) = outcome {
@@ -81,14 +86,18 @@ impl World {
             match action {
                 Action::Run(job) => {
                     assert!(self.jobs.insert(*job), "{job:?} runs already");
-                    let forward = matches!(job, Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Probe | Job::Publish);
+                    let forward = !matches!(job, Job::AwaitRunner | Job::KillContainers | Job::Pay(_));
                     assert!(!forward || self.signals == 0, "after a stop nothing goes forward");
                     match job {
                         Job::Prepare => self.owes.push(Obligation::RemoveDataRoot),
+                        Job::Mount => self.owes.push(Obligation::Unmount),
+                        Job::Sweep | Job::WatchSpace => assert!(self.ready, "nothing comes before the service"),
                         Job::Publish => self.owes.push(Obligation::RemoveSocket),
                         Job::Pay(obligation) => {
                             assert_eq!(self.owes.last(), Some(obligation), "only what is owed is paid, last first");
-                            assert!(self.spawned.is_empty() || self.buried, "nothing is undone under a living daemon");
+                            let daemons = self.spawned.iter().any(|&role| role != Role::Mkfs);
+                            assert!(self.buried || self.alive.is_empty() && !daemons, "nothing is undone under a living process");
+                            assert!(!self.jobs.contains(&Job::WatchSpace), "nobody looks at what is being taken away");
                         }
                         _ => {}
                     }
@@ -98,7 +107,7 @@ impl World {
                     assert!(self.spawned.insert(*role), "{role:?} is started once");
                     assert_eq!(self.signals, 0, "after a stop nothing is started");
                     self.alive.insert(*role);
-                    if self.owes.last() != Some(&Obligation::Unmount) {
+                    if *role != Role::Mkfs && self.owes.last() != Some(&Obligation::Unmount) {
                         self.owes.push(Obligation::Unmount);
                     }
                 }
@@ -138,7 +147,10 @@ impl World {
         if self.signals > 0 {
             assert!(self.timers.contains(&Timer::End), "a stop always has an end");
         }
-        let waits = !self.jobs.is_empty() || !self.alive.is_empty() || !self.timers.is_empty() || self.burying;
+        // What goes on beside the life does not carry it.
+        let jobs = self.jobs.iter().any(|job| !matches!(job, Job::Sweep | Job::WatchSpace));
+        let timers = self.timers.iter().any(|timer| *timer != Timer::Sweep);
+        let waits = jobs || !self.alive.is_empty() || timers || self.burying;
         assert!(waits, "something must be able to happen");
     }
 
@@ -154,8 +166,14 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
     match *job {
         Job::Check => vec![Outcome::Checked(Ok(())), Outcome::Checked(Err(failure()))],
         Job::Nest => vec![Outcome::Nested(Ok(())), Outcome::Nested(Err(failure()))],
-        Job::Prepare => vec![Outcome::Prepared(Ok(())), Outcome::Prepared(Err(failure()))],
+        Job::Prepare => vec![Outcome::Prepared(Ok(())), Outcome::Prepared(Err(failure())), Outcome::Unformatted],
+        Job::Mount => vec![Outcome::Mounted(Ok(())), Outcome::Mounted(Err(failure()))],
         Job::Sweep => vec![Outcome::Swept],
+        Job::WatchSpace => vec![
+            Outcome::Space { short: true, what: "little".into() },
+            Outcome::Space { short: false, what: "enough".into() },
+            Outcome::SpaceUnseen,
+        ],
         Job::Probe => vec![Outcome::Usable(Ok(())), Outcome::Usable(Err(failure()))],
         Job::Publish => vec![Outcome::Published(Ok(())), Outcome::Published(Err(failure()))],
         Job::AwaitRunner => vec![Outcome::RunnerGone],
@@ -233,7 +251,9 @@ fn phases() -> Vec<(&'static str, Lifecycle)> {
         ("checking", Some(Event::Started)),
         ("nesting", Some(Event::Told(Outcome::Checked(Ok(()))))),
         ("preparing", Some(Event::Told(Outcome::Nested(Ok(()))))),
-        ("starting", Some(Event::Told(Outcome::Prepared(Ok(()))))),
+        ("formatting", Some(Event::Told(Outcome::Unformatted))),
+        ("formatting, mounting", Some(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)))),
+        ("starting", Some(Event::Told(Outcome::Mounted(Ok(()))))),
         ("starting, publishing", Some(Event::Told(Outcome::Usable(Ok(()))))),
         ("serving", Some(Event::Told(Outcome::Published(Ok(()))))),
         ("lingering", Some(Event::Signal(Signal::TERM))),
@@ -274,7 +294,9 @@ fn the_transition_table() {
         Job::Check,
         Job::Nest,
         Job::Prepare,
+        Job::Mount,
         Job::Sweep,
+        Job::WatchSpace,
         Job::Probe,
         Job::Publish,
         Job::AwaitRunner,
@@ -283,8 +305,9 @@ fn the_transition_table() {
     ];
     let mut events = vec![Event::Started, Event::Signal(Signal::TERM), Event::Signal(Signal::HUP), Event::Alone];
     events.extend(jobs.iter().flat_map(outcomes).map(Event::Told));
-    events.extend([Role::Containerd, Role::Dockerd].map(|role| Event::ChildEnded(role, ChildEnd::Code(1))));
-    let timers = [Timer::Start, Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End];
+    events.extend([Role::Containerd, Role::Dockerd, Role::Mkfs].map(|role| Event::ChildEnded(role, ChildEnd::Code(1))));
+    events.push(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)));
+    let timers = [Timer::Start, Timer::Sweep, Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End];
     events.extend(timers.map(Event::Expired));
 
     let mut table = String::new();
@@ -300,6 +323,17 @@ fn the_transition_table() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn what_a_formatter_said_is_why_there_is_no_file_system() {
+    let mut life = phases().into_iter().find(|(name, _)| *name == "formatting").unwrap().1;
+    life.on(Event::Noted(Note::Complaint("mkfs.xfs: no space left".into())));
+    let actions = life.on(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(1)));
+    let said = "this task's file system could not be made: mkfs.xfs ended with exit code 1\nits last complaint: mkfs.xfs: no space left";
+    assert!(actions.contains(&Action::Say(Level::Error, said.to_owned())), "{actions:?}");
+    let actions = life.on(Event::Told(Outcome::Paid(Obligation::RemoveDataRoot, Ok(()))));
+    assert_eq!(actions.last(), Some(&Action::Exit(exit::HOST)));
 }
 
 #[test]
