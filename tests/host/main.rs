@@ -6,6 +6,7 @@ mod harness;
 mod pair;
 mod round_trips;
 mod slow_mount;
+mod storage;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

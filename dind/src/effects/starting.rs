@@ -2,7 +2,7 @@
 
 use supervise::{Work, off_loop};
 
-use super::{World, collapse};
+use super::{World, collapse, storage};
 use crate::{
     api::Docker,
     config::Config,
@@ -17,6 +17,7 @@ impl World {
         Work::here(async move {
             let checked = off_loop("check", move || {
                 ground::open_up();
+                storage::end_the_dead(&config.storage.root);
                 ground::check(&config, &search, Purpose::Start)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))

@@ -122,10 +122,21 @@ impl World {
     }
 }
 
+/// Ends what still runs for dead tasks: a daemon of theirs answers at our socket and shares networks and addresses with ours. What
+/// stands in the way here stands in the way of the start too, and is told there.
+pub(super) fn end_the_dead(path: &Path) {
+    let storage = StorageRoot::open(path, Path::new(mounts::MOUNTINFO));
+    if let Ok(ended) = storage.and_then(|storage| storage.end_the_dead(from_now(stages::SWEEP_FIRST)))
+        && ended.killed > 0
+    {
+        warn!(killed = ended.killed, "killed what still ran for dead tasks");
+    }
+}
+
 fn make(path: &Path, wish: &Wish) -> Result<(StorageRoot, DataRoot), StorageError> {
     let storage = StorageRoot::open(path, Path::new(mounts::MOUNTINFO))?;
     let space = || Space::of(storage.path()).map_err(|cause| StorageError::Storage { path: path.to_owned(), cause: cause.into() });
-    // Else it is done when the service is up: see the machine.
+    // Deleting what they left can wait until the service is up, see the machine; unless that room is needed to start at all.
     if !space()?.shortages(path).is_empty() {
         sweep(&storage, stages::SWEEP_FIRST);
     }

@@ -43,22 +43,35 @@ pub struct Swept {
 }
 
 impl StorageRoot {
+    /// Kills what still runs for dead tasks and unmounts what they mounted, until `deadline`, and deletes nothing: quick, whatever they
+    /// left. What goes wrong is told by the next sweep.
+    ///
+    /// # Errors
+    /// As [`StorageRoot::sweep`].
+    pub fn end_the_dead(&self, deadline: Instant) -> Result<Swept, StorageError> {
+        self.each_dead(deadline, |_, dead, _| drop(mounts::unmount_within(&self.mountinfo, &dead.path())))
+    }
+
     /// Deletes the directories of dead tasks until `deadline`, after killing what still runs in them. Living ones and everything with
     /// another name are not touched.
     ///
     /// # Errors
     /// The storage root cannot be read; what goes wrong with a single directory is in [`Swept`].
     pub fn sweep(&self, deadline: Instant) -> Result<Swept, StorageError> {
+        self.each_dead(deadline, |name, dead, swept| match dead.delete(deadline) {
+            Ok(()) => swept.removed.push(name),
+            Err(error) => swept.left.push(error),
+        })
+    }
+
+    fn each_dead(&self, deadline: Instant, mut bury: impl FnMut(String, Dead, &mut Swept)) -> Result<Swept, StorageError> {
         let mut swept = Swept::default();
         for name in self.names()? {
             let Some((id, prefix)) = TaskId::read(&name) else { continue };
             match self.take(&id, prefix) {
                 Ok(Some(dead)) => {
                     swept.killed += dead.end_processes(&id, deadline);
-                    match dead.delete(deadline) {
-                        Ok(()) => swept.removed.push(name),
-                        Err(error) => swept.left.push(error),
-                    }
+                    bury(name, dead, &mut swept);
                 }
                 Ok(None) => swept.alive += usize::from(prefix == TASK),
                 Err(Errno::ENOENT) => {}

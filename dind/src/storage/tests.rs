@@ -64,6 +64,53 @@ fn a_sweep_takes_the_dead_and_leaves_the_living() {
 }
 
 #[test]
+fn ending_the_dead_deletes_nothing_and_leaves_it_to_the_sweep() {
+    let (dir, storage) = storage();
+    let living = storage.create(Layout::Plain).unwrap();
+    let dead = abandon(storage.create(Layout::Plain).unwrap());
+    let id = dead.file_name().unwrap().to_str().unwrap().trim_start_matches("task-").to_owned();
+    let ended = storage.end_the_dead(soon()).unwrap();
+    assert_eq!((ended.alive, ended.killed, ended.left.len()), (1, 0, 0));
+    assert_eq!(names(dir.path()), [format!(".dead-{id}"), format!("task-{}", living.id())]);
+    assert!(dir.path().join(format!(".dead-{id}/data/layer")).exists());
+    assert_eq!(storage.sweep(soon()).unwrap().removed, [format!(".dead-{id}")]);
+}
+
+#[test]
+fn a_directory_left_for_later_is_out_of_use_at_once_and_the_next_sweeps() {
+    let (dir, storage) = storage();
+    let root = storage.create(Layout::Plain).unwrap();
+    fs::write(root.data().join("layer"), "x").unwrap();
+    let name = root.leave().unwrap();
+    assert_eq!(names(dir.path()), std::slice::from_ref(&name));
+    assert_eq!(storage.sweep(soon()).unwrap().removed, [name]);
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_disk_is_a_sparse_image_beside_its_mount_point_and_goes_like_anything_else() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (dir, storage) = storage();
+    let root = storage.create(Layout::OnDisk(20 << 30)).unwrap();
+    assert_eq!(names(root.path()), ["disk", "image", "lock"]);
+    let image = fs::metadata(root.path().join("image")).unwrap();
+    assert_eq!((image.len(), image.blocks(), image.mode() & 0o777), (20 << 30, 0, 0o600));
+    assert_eq!(root.data(), root.path().join("disk/data"));
+    assert_eq!(root.disk().unwrap().point(), root.path().join("disk"));
+    root.remove(soon()).unwrap();
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_task_that_cannot_be_limited_leaves_nothing_half_made() {
+    let (dir, storage) = storage();
+    // No file system of a temporary directory has project quotas switched on.
+    let error = storage.create(Layout::Limited(1 << 30)).unwrap_err().to_string();
+    assert!(error.starts_with("DOCKER_STORAGE_QUOTA is set, but "), "{error}");
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
 fn a_sweep_goes_on_with_what_another_began_or_never_finished_making() {
     let (dir, storage) = storage();
     let half_deleted = abandon(storage.create(Layout::Plain).unwrap());
