@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -280,4 +281,75 @@ fn a_task_that_leaves_its_deletion_to_others_ends_at_once_and_the_next_start_del
     second.wait_for_line("removed what dead tasks left", SOON);
     stop(&mut second);
     assert_eq!(pair.left_behind(), [""; 0]);
+}
+
+/// A sidecar in mode loop whose mkfs.xfs runs `script` first; `/opt/mkfs.xfs` is the real one.
+fn formatting<'a>(pair: &'a Pair, volume: &Path, script: &str) -> Launch<'a> {
+    let gate = pair.bed().path("mkfs");
+    fs::write(&gate, format!("#!/bin/sh\n{script}\nexec /opt/mkfs.xfs \"$@\"\n")).unwrap();
+    fs::set_permissions(&gate, fs::Permissions::from_mode(0o755)).unwrap();
+    let real = Rootfs::Docker.path().join("usr/sbin/mkfs.xfs");
+    let boxed = pair.sidecar().bind(volume, Path::new(VOLUME)).bind_read_only(&real, Path::new("/opt/mkfs.xfs"));
+    on(pair, volume, "loop").as_pid_1(boxed.bind_read_only(&gate, Path::new("/usr/sbin/mkfs.xfs")))
+}
+
+#[test]
+fn while_its_file_system_is_made_a_task_can_be_stopped_and_killed_and_nothing_stays() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    let volume = pair.bed().directory("volume");
+    let wait = "echo the gate is closed; until [ -e /run/task/go ]; do sleep 0.02; done";
+
+    let mut stopped = formatting(&pair, &volume, wait).start();
+    stopped.wait_for_line("the gate is closed", SOON);
+    assert_eq!(names(&volume).len(), 1);
+    stop(&mut stopped);
+    assert_eq!([names(&volume), loops()].concat(), [""; 0]);
+
+    let mut killed = formatting(&pair, &volume, wait).start();
+    killed.wait_for_line("the gate is closed", SOON);
+    killed.signal(Signal::SIGKILL);
+    killed.wait(SOON);
+    assert_eq!(names(&volume).len(), 1);
+
+    // The next one, killed as soon as its file system is mounted: the daemons have just been started.
+    fs::write(pair.bed().path("task/go"), "").unwrap();
+    let mut mounted = formatting(&pair, &volume, "").start();
+    mounted.wait_for_line("this task's own file system is mounted", SOON);
+    mounted.signal(Signal::SIGKILL);
+    mounted.wait(SOON);
+    drop(mounted);
+
+    let mut last = ready(on(&pair, &volume, "loop"));
+    last.wait_for_line("removed what dead tasks left", SOON);
+    stop(&mut last);
+    assert_eq!([names(&volume), loops()].concat(), [""; 0]);
+}
+
+#[test]
+fn a_file_system_that_cannot_be_made_is_told_in_its_makers_words_and_nothing_stays() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    let volume = pair.bed().directory("volume");
+    let mut failed = formatting(&pair, &volume, "echo mkfs.xfs: no room for a log >&2; exit 1").start();
+    assert_eq!(failed.wait(SOON), Ending::Code(71));
+    let said = failed.stdout();
+    assert!(
+        said.contains(
+            "this task's file system could not be made: mkfs.xfs ended with exit code 1\\nits last complaint: mkfs.xfs: no room for a log"
+        ),
+        "{said}"
+    );
+    // What is no XFS is not mounted, and the kernel's log is where it says why.
+    let mut unmountable = formatting(&pair, &volume, "exit 0").start();
+    assert_eq!(unmountable.wait(SOON), Ending::Code(71));
+    let said = unmountable.stdout();
+    assert!(said.contains("as XFS on /mnt/volume/task-") && said.contains("\\nhint: the host's kernel needs XFS"), "{said}");
+    assert_eq!([names(&volume), loops()].concat(), [""; 0]);
 }
