@@ -32,7 +32,31 @@ pub const SETTINGS: Table = Table(&[
         "DOCKER_STORAGE_ROOT",
         "DIR",
         "/var/docker-storage",
-        "an XFS volume with ftype=1; each task gets a directory of its own there, which is removed at the end",
+        "a volume, XFS with ftype=1 unless DOCKER_STORAGE_MODE says otherwise; each task gets a directory of its own there, which is removed at the end",
+    ),
+    setting(
+        "Docker",
+        "DOCKER_STORAGE_MODE",
+        "xfs|loop|any",
+        "xfs",
+        "xfs: the storage root must be XFS; loop: each task makes an XFS of its own in a sparse file there (needs mkfs.xfs and loop devices); \
+         any: whatever overlay works on, as ext4",
+    ),
+    setting(
+        "Docker",
+        "DOCKER_STORAGE_QUOTA",
+        "SIZE",
+        "",
+        "the most that a task may write, as in 20G: a project quota in mode xfs (mount the volume with pquota), the size of the file in mode \
+         loop (unset: 90 % of what is free at the start; set it where tasks share a volume)",
+    ),
+    setting(
+        "Docker",
+        "DOCKER_STORAGE_CLEANUP",
+        "now|later",
+        "now",
+        "now: a task's directory is deleted before the end, as far as STOP_TIMEOUT allows; later: it is only renamed, and the next start \
+         on this storage root or a living neighbour deletes it",
     ),
     setting("Docker", "DOCKER_GROUP_GID", "GID", "123", "the group that may use the docker socket"),
     setting(

@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -15,9 +15,9 @@ use supervise::{Effects, Output, Program, Tell, Work};
 use crate::{
     config::Config,
     daemon::{Daemon, environment},
-    data_root::{DataRoot, StorageRoot},
     gate, ground, host,
     socket::Socket,
+    storage::{DataRoot, Disk, StorageRoot},
     words::{Failure, Job, Note, Outcome, Role, Words, exit},
 };
 
@@ -26,6 +26,7 @@ mod meeting;
 mod serving;
 mod starting;
 mod stopping;
+mod storage;
 
 pub(crate) use starting::check;
 
@@ -44,6 +45,8 @@ struct Task {
     storage: StorageRoot,
     /// Empty while a job has it, and when it has been removed.
     root: Option<DataRoot>,
+    /// Its own file system, if it is to have one.
+    disk: Option<Disk>,
     daemon: Daemon,
     socket: Socket,
     /// Whom jobs reach through a gate, if through one.
@@ -85,6 +88,7 @@ impl Effects<Words> for World {
         let arguments = |task: &Task| match role {
             Role::Containerd => task.daemon.containerd_arguments(),
             Role::Dockerd => task.daemon.dockerd_arguments(),
+            Role::Mkfs => task.disk.as_ref().map(|disk| disk.format_arguments(Path::new("/"))).unwrap_or_default(),
             Role::Version | Role::Gate => vec![],
         };
         let ask = (role == Role::Version).then(|| vec!["--version".into()]);
@@ -93,8 +97,11 @@ impl Effects<Words> for World {
             arguments: ask.or_else(|| self.task.borrow().as_ref().map(arguments)).unwrap_or_default(),
             environment: Some(environment::environment(self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))),
             directory: Some("/".into()),
-            // What it says is understood, and written with its own level.
-            output: Output::Watched,
+            output: match role {
+                Role::Mkfs => Output::Lines(role.name()),
+                // What it says is understood, and written with its own level.
+                _ => Output::Watched,
+            },
             ..Program::default()
         }
     }
@@ -104,8 +111,10 @@ impl Effects<Words> for World {
             Job::Check => self.check(),
             Job::Nest => Work::here(async { Outcome::Nested(ground::nest().await) }),
             Job::Prepare => self.prepare(),
+            Job::Mount => self.mount(),
             Job::Sweep => self.sweep(),
             Job::Clear => self.clear(),
+            Job::WatchSpace => self.watch_space(tell),
             Job::Probe => self.probe(),
             Job::Publish => self.publish(),
             Job::WatchDaemon => self.watch_daemon(tell),
@@ -126,8 +135,10 @@ impl Effects<Words> for World {
             Job::Check => Outcome::Checked(Err(collapse("checking the host"))),
             Job::Nest => Outcome::Nested(Err(collapse("nesting cgroups"))),
             Job::Prepare => Outcome::Prepared(Err(collapse("making the data-root"))),
+            Job::Mount => Outcome::Mounted(Err(collapse("mounting this task's file system"))),
             Job::Sweep => Outcome::Swept,
             Job::Clear => Outcome::Cleared(Err(collapse("clearing up"))),
+            Job::WatchSpace => Outcome::SpaceUnseen,
             Job::Probe => Outcome::Usable(Err(collapse("probing docker"))),
             Job::Publish => Outcome::Published(Err(collapse("publishing the socket"))),
             Job::WatchDaemon => Outcome::Unwatched,
@@ -141,10 +152,12 @@ impl Effects<Words> for World {
     }
 
     fn watch(&mut self, role: Role, line: &str) -> Option<Note> {
-        if role == Role::Gate {
-            return (line == gate::LISTENING).then_some(Note::Listening);
+        match role {
+            Role::Gate => (line == gate::LISTENING).then_some(Note::Listening),
+            // It is quiet unless something is wrong.
+            Role::Mkfs => Some(Note::Complaint(line.to_owned())),
+            Role::Containerd | Role::Dockerd | Role::Version => self.hear(role, line),
         }
-        self.hear(role, line)
     }
 }
 

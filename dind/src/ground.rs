@@ -46,6 +46,7 @@ pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result
         search,
         dockerd: config.engine.dockerd.as_deref(),
         storage: &config.storage.root,
+        wish: config.storage.wish,
         task: &config.task,
         remounted: purpose == Purpose::Start,
     };

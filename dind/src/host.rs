@@ -9,13 +9,14 @@ use std::{
 };
 
 use nix::{
-    dir::Dir,
-    fcntl::OFlag,
-    sys::{stat::Mode, statfs},
+    sys::statfs,
     unistd::{AccessFlags, access},
 };
 
-use crate::cgroup;
+use crate::{
+    cgroup,
+    storage::{self, Seen, Wish},
+};
 
 /// capabilities(7) that dockerd cannot do without, by bit.
 const NEEDED_CAPABILITIES: [(u8, &str, &str); 2] =
@@ -23,12 +24,6 @@ const NEEDED_CAPABILITIES: [(u8, &str, &str); 2] =
 
 /// Without these docker has no networks, no runtime or no daemon.
 const PROGRAMS: [&str; 4] = ["dockerd", "containerd", "runc", "iptables"];
-
-/// Below this many bytes an image of usual size does not fit any more.
-const FEW_BYTES: u64 = 5 * 1024 * 1024 * 1024;
-
-/// Below this many inodes, neither.
-const FEW_INODES: u64 = 250_000;
 
 /// Where the facts are.
 #[derive(Debug, Clone)]
@@ -43,6 +38,8 @@ pub struct Places<'a> {
     pub dockerd: Option<&'a Path>,
     /// The volume for data-roots.
     pub storage: &'a Path,
+    /// What is wished for there.
+    pub wish: Wish,
     /// The folder shared with the runner.
     pub task: &'a Path,
     /// Remounting what is read-only has been tried already.
@@ -88,21 +85,6 @@ pub enum Cgroup {
     None,
 }
 
-/// The storage root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Storage {
-    /// It is XFS.
-    pub xfs: bool,
-    /// Directory entries tell their type (`ftype=1`); overlay2 needs it.
-    pub entry_types: bool,
-    /// It is part of a container's own file system.
-    pub overlay: bool,
-    /// Free bytes for us.
-    pub bytes: u64,
-    /// Free inodes.
-    pub inodes: u64,
-}
-
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -113,7 +95,7 @@ pub struct Facts {
     /// Programs that are not to be found.
     pub missing: Vec<String>,
     /// The storage root, or why it cannot be used.
-    pub storage: Result<Storage, String>,
+    pub storage: Result<Seen, String>,
     /// The shared folder is on the container's own file system; or why it cannot be made.
     pub task: Result<bool, String>,
 }
@@ -124,7 +106,7 @@ pub fn look(places: &Places<'_>) -> Facts {
         capabilities: fs::read_to_string(places.status).ok().and_then(|text| effective_capabilities(&text)),
         cgroup: cgroups(places.cgroup),
         missing: missing(places),
-        storage: storage(places.storage),
+        storage: storage::look(places.storage, &places.wish, find(storage::MAKER, places.search).is_some()),
         task: task(places.task),
     }
 }
@@ -161,33 +143,6 @@ pub fn find(name: &str, search: &OsStr) -> Option<PathBuf> {
 
 fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-/// statfs(2). nix names it only with glibc.
-const XFS_SUPER_MAGIC: statfs::FsType = statfs::FsType(0x5846_5342);
-
-fn storage(path: &Path) -> Result<Storage, String> {
-    let sentence = |cause: nix::Error| cause.desc().to_owned();
-    let found = statfs::statfs(path).map_err(sentence)?;
-    access(path, AccessFlags::W_OK).map_err(sentence)?;
-    Ok(Storage {
-        xfs: found.filesystem_type() == XFS_SUPER_MAGIC,
-        entry_types: tells_entry_types(path).map_err(sentence)?,
-        overlay: found.filesystem_type() == statfs::OVERLAYFS_SUPER_MAGIC,
-        bytes: found.blocks_available().saturating_mul(u64::try_from(found.block_size()).unwrap_or(0)),
-        inodes: found.files_free(),
-    })
-}
-
-/// Even `.` has no type on a file system that does not keep them; docker itself looks at the same field (readdir(3), `d_type`).
-fn tells_entry_types(path: &Path) -> nix::Result<bool> {
-    let mut directory = Dir::open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    for entry in directory.iter() {
-        if entry?.file_type().is_none() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The nearest directory that exists tells where the folder would be.
@@ -250,7 +205,9 @@ pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Finding> {
         );
     }
 
-    judge_storage(&facts.storage, places.storage, &mut add);
+    for remark in storage::judge(&facts.storage, places.storage, &places.wish) {
+        add(if remark.refusal { Weight::Refusal } else { Weight::Warning }, remark.what, &remark.hint);
+    }
 
     match &facts.task {
         Ok(false) => {}
@@ -269,37 +226,15 @@ pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Finding> {
     findings
 }
 
-fn judge_storage(storage: &Result<Storage, String>, path: &Path, add: &mut impl FnMut(Weight, String, &str)) {
-    let shown = path.display();
-    let volume = "mount an XFS volume there (mkfs.xfs; its default is ftype=1), or set DOCKER_STORAGE_ROOT to where it is";
-    match storage {
-        Err(cause) => add(Weight::Refusal, format!("{shown} cannot be used for docker's data: {cause}"), volume),
-        Ok(found) => {
-            if !found.xfs {
-                let on = if found.overlay { "on the container's own file system" } else { "not XFS" };
-                let what = format!("{shown} is {on}: overlay2 would be unavailable or without limits, and dockerd might fall back to vfs");
-                add(Weight::Refusal, what, volume);
-            } else if !found.entry_types {
-                let what = format!("{shown} is XFS made with ftype=0: overlay2 refuses it");
-                add(Weight::Refusal, what, "make the file system anew with mkfs.xfs -n ftype=1; it cannot be changed later");
-            }
-            if found.bytes < FEW_BYTES {
-                let what = format!("{shown} has only {} MiB left", found.bytes / 1024 / 1024);
-                add(Weight::Warning, what, "use a larger volume, or fewer tasks on one host");
-            }
-            if found.inodes < FEW_INODES {
-                let what = format!("{shown} has only {} inodes left", found.inodes);
-                add(Weight::Warning, what, "use a larger volume, or raise the share for inodes with mkfs.xfs -i maxpct");
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::{Kind, Mode, Space};
 
-    const GOOD: Storage = Storage { xfs: true, entry_types: true, overlay: false, bytes: u64::MAX, inodes: u64::MAX };
+    const ROOM: Space = Space { bytes: u64::MAX, free_bytes: u64::MAX, inodes: u64::MAX, free_inodes: u64::MAX };
+    const GOOD: Seen =
+        Seen { kind: Kind::Xfs, entry_types: true, space: ROOM, quota: None, overlay_works: None, loops: None, has_maker: false };
+    const WISH: Wish = Wish { mode: Mode::Xfs, quota: None };
 
     fn good() -> Facts {
         Facts { capabilities: Some(u64::MAX), cgroup: Cgroup::Unified, missing: vec![], storage: Ok(GOOD), task: Ok(false) }
@@ -312,6 +247,7 @@ mod tests {
             search: OsStr::new("/bin"),
             dockerd: None,
             storage: "/var/docker-storage".as_ref(),
+            wish: WISH,
             task: "/run/task".as_ref(),
             remounted: true,
         };
@@ -329,7 +265,7 @@ mod tests {
             capabilities: Some(1 << 12),
             cgroup: Cgroup::Legacy,
             missing: vec!["runc".into(), "/opt/dockerd".into()],
-            storage: Ok(Storage { xfs: false, overlay: true, bytes: 1 << 30, inodes: 5, ..GOOD }),
+            storage: Ok(Seen { kind: Kind::Overlay, space: Space { free_bytes: 1 << 30, free_inodes: 5, ..ROOM }, ..GOOD }),
             task: Ok(true),
         };
         let all: Vec<String> = findings(&facts).iter().map(|finding| format!("{:?}: {finding}", finding.weight)).collect();
@@ -343,7 +279,7 @@ mod tests {
             Facts { cgroup: Cgroup::ReadOnly, ..good() },
             Facts { cgroup: Cgroup::None, ..good() },
             Facts { missing: vec!["dockerd".into()], ..good() },
-            Facts { storage: Ok(Storage { entry_types: false, ..GOOD }), ..good() },
+            Facts { storage: Ok(Seen { entry_types: false, ..GOOD }), ..good() },
             Facts { task: Err("/run is read-only".into()), ..good() },
         ];
         for facts in refusals {
@@ -370,8 +306,16 @@ mod tests {
         }
         let (status, cgroup, storage, task) = (at("status"), at("cgroup"), at("nowhere"), at("task/below"));
         let search = at("bin").into_os_string();
-        let places =
-            Places { status: &status, cgroup: &cgroup, search: &search, dockerd: None, storage: &storage, task: &task, remounted: true };
+        let places = Places {
+            status: &status,
+            cgroup: &cgroup,
+            search: &search,
+            dockerd: None,
+            storage: &storage,
+            wish: WISH,
+            task: &task,
+            remounted: true,
+        };
         let facts = look(&places);
         assert_eq!(facts.capabilities, Some(1 << 21));
         assert_eq!(facts.cgroup, Cgroup::None);

@@ -2,9 +2,9 @@
 //! Knows no clock, process, file, network or environment.
 //!
 //! ```text
-//! Checking -> Nesting -> Preparing -> Starting -> Serving -> Lingering -> Draining -> Killing -> Settling -> (exit)
-//!                                        ^           |
-//!                                        +- Restarting, if a daemon dies
+//! Checking -> Nesting -> Preparing (-> Formatting) -> Starting -> Serving -> Lingering -> Draining -> Killing -> Settling -> (exit)
+//!                                                        ^           |
+//!                                                        +- Restarting, if a daemon dies
 //! ```
 //!
 //! A first SIGTERM or SIGINT is obeyed in every phase; each further one ends the waiting of the phase it meets. What must be undone is
@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use supervise::{Action, Event, Level, Machine, Signal, State};
+use supervise::{Action, ChildEnd, Event, Level, Machine, Signal, State};
 
 use crate::{
     stages::{self, Deadlines},
@@ -24,6 +24,7 @@ mod serving;
 mod settling;
 mod starting;
 mod stopping;
+mod storage;
 
 use serving::Step;
 
@@ -39,6 +40,10 @@ enum Phase {
         known: bool,
     },
     Preparing,
+    /// A file system of this task's own is being made; `mounting`: it is made and being mounted.
+    Formatting {
+        mounting: bool,
+    },
     /// The daemons run; `publishing`: it is usable and its socket is being published.
     Starting {
         publishing: bool,
@@ -65,6 +70,7 @@ impl Phase {
             Self::Checking => "checking",
             Self::Nesting { .. } => "nesting",
             Self::Preparing => "preparing",
+            Self::Formatting { .. } => "formatting",
             Self::Starting { .. } => "starting",
             Self::Serving => "serving",
             Self::Restarting(_) => "restarting",
@@ -153,6 +159,7 @@ impl Machine<Words> for Lifecycle {
             Event::SpawnFailed(Role::Gate, error) => self.gate_ended(&error.to_string()),
             Event::ChildEnded(Role::Gate, end) => self.gate_ended(&format!("the gate ended with {end}")),
             Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
+            Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)) => self.formatted(),
             Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), stopping::hint(end))),
             Event::Expired(timer) => self.expired(timer),
             Event::Alone => match self.phase {
@@ -200,7 +207,11 @@ impl Lifecycle {
             Outcome::Checked(result) => self.checked(result),
             Outcome::Nested(result) => self.nested(result),
             Outcome::Prepared(result) => self.prepared(result),
-            Outcome::Swept | Outcome::Met => vec![],
+            Outcome::Unformatted => self.unformatted(),
+            Outcome::Mounted(result) => self.mounted(result),
+            Outcome::Swept => self.swept(),
+            Outcome::Space { short, what } => self.space(short, what),
+            Outcome::SpaceUnseen | Outcome::Met => vec![],
             Outcome::Cleared(result) => self.cleared(result),
             Outcome::Usable(result) => self.usable(result),
             Outcome::Published(result) => self.published(result),
@@ -229,6 +240,7 @@ impl Lifecycle {
                 let next = match phase {
                     Phase::Checking | Phase::Nesting { .. } => Self::exit,
                     Phase::Preparing => Self::settle,
+                    Phase::Formatting { .. } => Self::bury,
                     Phase::Starting { .. } => Self::terminate,
                     Phase::Restarting(_) => Self::give_up_restart,
                     Phase::New
@@ -248,6 +260,7 @@ impl Lifecycle {
                 let why = "docker cannot be started again: a process survives SIGKILL, stuck in the kernel".to_owned();
                 self.fail_then(Failure { code: exit::UNAVAILABLE, why }, Self::give_up_restart)
             }
+            (Timer::Sweep, Phase::Serving) => vec![Action::Run(Job::Sweep)],
             (Timer::Linger, Phase::Lingering) => self.cut(),
             (Timer::Containers, Phase::Lingering | Phase::Draining) => {
                 let mut actions = vec![Action::Say(Level::Warn, "containers could not be killed in time".to_owned())];
@@ -272,7 +285,7 @@ impl Lifecycle {
             }
             (Timer::Gate, _) => self.gate_again(),
             // Its phase was left before.
-            (Timer::Restart | Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
+            (Timer::Sweep | Timer::Restart | Timer::Linger | Timer::Containers | Timer::Dockerd | Timer::Alone, _) => vec![],
         }
     }
 }

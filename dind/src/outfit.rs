@@ -3,7 +3,7 @@
 
 use std::{
     net::{SocketAddr, ToSocketAddrs as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::json;
@@ -19,6 +19,7 @@ use crate::{
         version::Version,
     },
     gate::{self, allow::Allow},
+    storage::DataRoot,
     words::{Failure, exit},
 };
 
@@ -44,7 +45,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let mut problems = Vec::new();
     match users(&config.engine) {
         Ok(users) => {
-            let daemon = daemon(config, Path::new("/"), Path::new(""));
+            let daemon = daemon(config, &Places::default(), Path::new(""));
             let found = Found { forward: config.engine.forward.clone(), ..Found::default() };
             let composed =
                 compose(config, &daemon, users.as_ref(), &found, tls_files(&config.engine).ok().as_ref(), config.access.guard.as_ref());
@@ -56,12 +57,28 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     if problems.is_empty() { Ok(()) } else { Err(Failure { code: exit::CONFIG, why: problems.join("\n") }) }
 }
 
-/// The daemon of the task in `folder`.
-pub(crate) fn daemon(config: &Config, folder: &Path, socket: &Path) -> Daemon {
+/// Where a task has its things.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    /// Its directory.
+    folder: PathBuf,
+    data: PathBuf,
+    exec: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn of(root: &DataRoot) -> Self {
+        Self { folder: root.path().to_owned(), data: root.data(), exec: root.exec() }
+    }
+}
+
+/// The daemon of the task that has these.
+pub(crate) fn daemon(config: &Config, places: &Places, socket: &Path) -> Daemon {
+    let Places { folder, data, exec } = places.clone();
     Daemon {
-        folder: folder.to_owned(),
-        data: folder.join("data"),
-        exec: folder.join("exec"),
+        folder,
+        data,
+        exec,
         socket: socket.to_owned(),
         // Behind a gate nobody else may use it.
         group: if config.access.guard.is_some() { gate::USER } else { config.access.group },

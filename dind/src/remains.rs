@@ -10,7 +10,7 @@ use nix::{
 };
 
 use crate::{
-    data_root::DataRoot,
+    storage::DataRoot,
     tree::{self, Left},
 };
 
@@ -77,7 +77,10 @@ impl Remains {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data_root::StorageRoot, mounts};
+    use crate::{
+        mounts,
+        storage::{Layout, StorageRoot},
+    };
     use std::{os::unix::net::UnixListener, path::Path, time::Duration};
 
     fn soon() -> Instant {
@@ -88,7 +91,7 @@ mod tests {
 
     fn bed() -> (tempfile::TempDir, DataRoot) {
         let dir = tempfile::tempdir().unwrap();
-        let root = StorageRoot::open(dir.path(), Path::new(mounts::MOUNTINFO)).unwrap().create().unwrap();
+        let root = StorageRoot::open(dir.path(), Path::new(mounts::MOUNTINFO)).unwrap().create(Layout::Plain).unwrap();
         (dir, root)
     }
 

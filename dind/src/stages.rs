@@ -20,6 +20,15 @@ pub const GATE_PAUSE: Duration = Duration::from_millis(500);
 /// Deleting what dead tasks left, beside the service.
 pub const SWEEP: Duration = Duration::from_secs(300);
 
+/// The same before the start, where a full volume would not let docker start.
+pub const SWEEP_FIRST: Duration = Duration::from_secs(20);
+
+/// Between two looks for dead tasks. A look that finds none reads one directory and tries some locks.
+pub const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
+
+/// Between two looks at the room that is left.
+pub const BETWEEN_LOOKS: Duration = Duration::from_secs(20);
+
 /// How long to wait before daemons that died are started again: as often as there are numbers, in one life. Who dies once has met a bad
 /// moment; who dies for the fourth time will die again, and another task on another host is the better try.
 pub const RESTARTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];

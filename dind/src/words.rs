@@ -50,6 +50,8 @@ pub enum Role {
     Gate,
     /// The docker daemon's program, asked which version it is.
     Version,
+    /// Formats the file system of a task that has one of its own.
+    Mkfs,
 }
 
 impl Role {
@@ -59,6 +61,7 @@ impl Role {
             Self::Containerd => "containerd",
             Self::Dockerd | Self::Version => "dockerd",
             Self::Gate => "gate",
+            Self::Mkfs => "mkfs.xfs",
         }
     }
 }
@@ -93,10 +96,14 @@ pub enum Job {
     Nest,
     /// Make the data-root.
     Prepare,
+    /// Mount this task's own file system, formatted, and finish the data-root.
+    Mount,
     /// Remove what dead tasks left.
     Sweep,
     /// Take away what dead daemons left, so that others can start in their place.
     Clear,
+    /// Watch how much room is left; it never ends by itself.
+    WatchSpace,
     /// Wait until docker is usable.
     Probe,
     /// Give the socket its shared name.
@@ -133,10 +140,23 @@ pub enum Outcome {
     Nested(Result<(), Failure>),
     /// Of [`Job::Prepare`].
     Prepared(Result<(), Failure>),
+    /// Of [`Job::Prepare`]: this task has a file system of its own, which must be formatted and mounted first.
+    Unformatted,
+    /// Of [`Job::Mount`].
+    Mounted(Result<(), Failure>),
     /// Of [`Job::Sweep`]; it has told the log.
     Swept,
     /// Of [`Job::Clear`].
     Cleared(Result<(), Failure>),
+    /// Of [`Job::WatchSpace`], underway: what to say about the room that is left, and whether it is little.
+    Space {
+        /// There is too little.
+        short: bool,
+        /// With numbers.
+        what: String,
+    },
+    /// Of [`Job::WatchSpace`]: nothing can be watched any more.
+    SpaceUnseen,
     /// Of [`Job::Probe`].
     Usable(Result<(), Failure>),
     /// Of [`Job::Publish`].
@@ -166,6 +186,8 @@ pub enum Timer {
     Start,
     /// Dead daemons are started again.
     Restart,
+    /// Look again for what dead tasks left.
+    Sweep,
     /// The runner has had its time.
     Linger,
     /// Containers have had theirs.

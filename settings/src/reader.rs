@@ -201,6 +201,20 @@ impl Reader {
         }
     }
 
+    /// A number of bytes, at least `least`: digits alone, or with K, M, G or T for powers of 1024, as `df -h` shows them. `None` if it is
+    /// unset and has no default.
+    pub fn size(&mut self, name: &str, least: u64) -> Option<u64> {
+        let text = self.text(name)?;
+        match bytes(&text) {
+            Some(bytes) if bytes >= least => Some(bytes),
+            _ => {
+                let allowed = format!("allowed: {} MiB or more, written as in `800M`, `20G` or `1T`", least >> 20);
+                self.problem(&self.shown(name), &format!("`{text}` is not a size in range"), Some(&allowed));
+                None
+            }
+        }
+    }
+
     /// An absolute path without `..`.
     pub fn path(&mut self, name: &str) -> Option<PathBuf> {
         let setting = self.setting(name);
@@ -357,6 +371,22 @@ fn wipe(value: OsString) {
     value.into_vec().zeroize();
 }
 
+/// `20G`, `20g`, `20GiB`; not `20GB`, which means two things.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let text = text.strip_suffix("ib").unwrap_or(&text);
+    let digits = text.trim_end_matches(['k', 'm', 'g', 't']);
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 /// With the two characters `\n` as line breaks.
 fn unfolded(text: &str) -> Zeroizing<String> {
     // Never longer than before, so it does not grow and leave a part behind.
@@ -457,6 +487,38 @@ mod tests {
             let span = reader.duration("STOP_TIMEOUT", Duration::from_secs(1), Duration::from_secs(600));
             assert_eq!(reader.finish().is_ok().then_some(span.as_secs()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_have_the_letter_of_a_power_of_1024() {
+        for (text, expected) in [
+            ("1048576", Some(1 << 20)),
+            ("800M", Some(800 << 20)),
+            ("20g", Some(20 << 30)),
+            ("20GiB", Some(20 << 30)),
+            ("2T", Some(2 << 40)),
+            ("1023K", None),
+            ("20GB", None),
+            ("1.5G", None),
+            ("-1G", None),
+            ("G", None),
+            ("20GG", None),
+            ("99999999T", None),
+        ] {
+            let mut reader = reader(&[("LABELS", text)]);
+            let size = reader.size("LABELS", 1 << 20);
+            assert_eq!((size, reader.finish().is_ok()), (expected, expected.is_some()), "{text}");
+        }
+        let mut unset = reader(&[]);
+        assert_eq!(unset.size("LABELS", 1 << 20), None);
+        unset.finish().unwrap();
+        let mut wrong = reader(&[("LABELS", "20GB")]);
+        wrong.size("LABELS", 1 << 30);
+        assert!(
+            only_problem(wrong).ends_with(
+                "LABELS: `20GB` is not a size in range\n    hint: allowed: 1024 MiB or more, written as in `800M`, `20G` or `1T`"
+            )
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod driver;
 mod effects;
 mod ending;
 pub mod init;
-mod kernel;
+pub mod kernel;
 mod lines;
 mod machine;
 mod program;

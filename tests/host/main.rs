@@ -12,6 +12,7 @@ mod mirror;
 mod pair;
 mod round_trips;
 mod slow_mount;
+mod storage;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

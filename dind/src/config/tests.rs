@@ -1,4 +1,5 @@
 use super::*;
+use crate::storage::{Cleanup, Mode, Wish};
 
 fn read(environment: &[(&str, &str)]) -> Result<Config, String> {
     let environment = environment.iter().map(|&(name, value)| (name.into(), value.into()));
@@ -9,6 +10,8 @@ fn read(environment: &[(&str, &str)]) -> Result<Config, String> {
 fn everything_has_a_default() {
     let config = read(&[]).unwrap();
     assert_eq!(config.storage.root, Path::new("/var/docker-storage"));
+    assert_eq!(config.storage.wish, Wish { mode: Mode::Xfs, quota: None });
+    assert_eq!(config.storage.cleanup, Cleanup::Now);
     assert_eq!(config.task, Path::new("/run/task"));
     assert_eq!((config.access.group, config.engine.dockerd.as_deref(), config.engine.mirrors.len()), (123, None, 0));
     assert_eq!((config.start_timeout.as_secs(), config.stop_timeout.as_secs()), (60, 30));
@@ -28,6 +31,9 @@ fn every_problem_is_told_at_once() {
         ("DOCKERD_PATH", "dockerd"),
         ("STOP_TIMEOUT", "soon"),
         ("LOG_FORMAT", "xml"),
+        ("DOCKER_STORAGE_MODE", "zfs"),
+        ("DOCKER_STORAGE_QUOTA", "20GB"),
+        ("DOCKER_STORAGE_CLEANUP", "never"),
     ]);
     insta::assert_snapshot!(problems.unwrap_err());
 }
@@ -41,6 +47,25 @@ fn the_longest_allowed_paths_leave_room_for_their_sockets() {
     assert_eq!(hidden.as_os_str().len(), socket::LONGEST);
     let error = read(&[("TASK_DIR", &(task + "x"))]).unwrap_err();
     assert!(error.contains("at most 77 bytes"), "{error}");
+}
+
+#[test]
+fn a_file_system_of_its_own_needs_a_shorter_path() {
+    let storage = "/".to_owned() + &"x".repeat(socket::LONGEST - storage::DEEPEST_SOCKET.len() - 1);
+    let error = read(&[("DOCKER_STORAGE_ROOT", &storage), ("DOCKER_STORAGE_MODE", "loop")]).unwrap_err();
+    assert!(error.contains("allowed: at most 42 bytes"), "{error}");
+    let shorter = &storage[..storage.len() - storage::DISK.len()];
+    read(&[("DOCKER_STORAGE_ROOT", shorter), ("DOCKER_STORAGE_MODE", "loop")]).unwrap();
+}
+
+#[test]
+fn a_quota_is_a_size_and_needs_something_that_holds_a_task_to_it() {
+    let wish = |mode: &str| read(&[("DOCKER_STORAGE_MODE", mode), ("DOCKER_STORAGE_QUOTA", "20G")]).map(|config| config.storage.wish);
+    assert_eq!(wish("xfs").unwrap(), Wish { mode: Mode::Xfs, quota: Some(20 << 30) });
+    assert_eq!(wish("LOOP").unwrap(), Wish { mode: Mode::Loop, quota: Some(20 << 30) });
+    let error = wish("any").unwrap_err();
+    assert!(error.contains("DOCKER_STORAGE_QUOTA: is set with DOCKER_STORAGE_MODE=any"), "{error}");
+    assert!(read(&[("DOCKER_STORAGE_QUOTA", "20M")]).unwrap_err().contains("300 MiB or more"));
 }
 
 #[test]

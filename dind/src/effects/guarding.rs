@@ -3,7 +3,7 @@
 use supervise::{Output, Program};
 
 use super::World;
-use crate::{config::Config, data_root::DataRoot, gate::Order, socket::Socket, words::Role};
+use crate::{config::Config, gate::Order, socket::Socket, storage::DataRoot, words::Role};
 
 impl World {
     /// The gate is this program, once more.

@@ -33,14 +33,17 @@ impl World {
         let task = self.task.borrow();
         let known = task.as_ref().and_then(|task| {
             let root = task.root.as_ref()?;
-            Some((Remains::of(root, daemon::PID_FILE), root.path().to_owned(), task.socket.clone()))
+            Some((Remains::of(root, daemon::PID_FILE), [root.data(), root.exec()], task.socket.clone()))
         });
         Work::here(async move {
-            let Some((remains, folder, socket)) = known else { return Outcome::Cleared(Err(collapse("clearing up"))) };
+            let Some((remains, folders, socket)) = known else { return Outcome::Cleared(Err(collapse("clearing up"))) };
             let cleared = off_loop("clear", move || {
                 let failure = |why: String| Failure { code: exit::UNAVAILABLE, why: format!("docker cannot be started again: {why}") };
                 socket.withdraw().map_err(|error| failure(error.to_string()))?;
-                mounts::unmount_within(Path::new(mounts::MOUNTINFO), &folder).map_err(|error| failure(error.to_string()))?;
+                // And not what holds both, which may be a file system of this task's own.
+                for folder in &folders {
+                    mounts::unmount_within(Path::new(mounts::MOUNTINFO), folder).map_err(|error| failure(error.to_string()))?;
+                }
                 remains.clear(from_now(stages::UNHURRIED)).map_err(|error| failure(error.to_string()))
             });
             Outcome::Cleared(cleared.await.unwrap_or_else(|| Err(collapse("clearing up"))))
@@ -125,7 +128,7 @@ mod tests {
             let socket = dir.path().join("docker.sock");
             let tell: Tell<Words> = Box::new(move |outcome| drop(told.send(outcome)));
             let docker = Docker::at(&socket);
-            tokio::task::spawn_local(async move { watch(&docker, Duration::from_millis(5), tell).await });
+            tokio::task::spawn_local(async move { watch(&docker, Duration::from_millis(300), tell).await });
             // Nobody is there: that is no answer, too.
             assert!(matches!(heard.recv().await, Some(Outcome::Silent(_))));
             let daemon = StandIn::start(&[("GET /_ping", Some(200), "OK")]);

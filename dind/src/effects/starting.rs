@@ -1,17 +1,15 @@
 //! The deeds of a start.
 
-use std::{ffi::OsStr, path::Path, rc::Rc};
+use std::ffi::OsStr;
 
 use supervise::{Work, off_loop};
-use tracing::{info, warn};
 
-use super::{Task, World, collapse, from_now, guarding};
+use super::{World, collapse, storage};
 use crate::{
     api::Docker,
     config::Config,
-    data_root::StorageRoot,
     ground::{self, Purpose},
-    mounts, outfit, probe, stages,
+    outfit, probe,
     words::{Failure, Outcome, Words, exit},
 };
 
@@ -21,50 +19,10 @@ impl World {
         Work::here(async move {
             let checked = off_loop("check", move || {
                 ground::open_up();
+                storage::end_the_dead(&config.storage.root);
                 check(&config, &search, Purpose::Start)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
-        })
-    }
-
-    pub(super) fn prepare(&self) -> Work<Words> {
-        let (config, slot, version) = (Rc::clone(&self.config), Rc::clone(&self.task), self.version.get());
-        Work::here(async move {
-            let path = config.storage.root.clone();
-            let made = off_loop("prepare", move || {
-                let storage = StorageRoot::open(&path, Path::new(mounts::MOUNTINFO))?;
-                let root = storage.create()?;
-                Ok::<_, crate::data_root::DataRootError>((storage, root))
-            });
-            let (storage, root) = match made.await {
-                Some(Ok(made)) => made,
-                Some(Err(error)) => return Outcome::Prepared(Err(Failure { code: exit::HOST, why: error.to_string() })),
-                None => return Outcome::Prepared(Err(collapse("making the data-root"))),
-            };
-            info!(path = %root.path().display(), "the data-root is made");
-            let socket = config.socket(&root.id().to_string());
-            let guard = guarding::order(&config, &root, &socket);
-            let daemon = outfit::daemon(&config, root.path(), guard.as_ref().map_or(&socket.hidden, |order| &order.daemon));
-            let given = daemon.clone();
-            let allow = guard.as_ref().map(|order| order.allow.clone());
-            // From here on there is something to remove, whatever else fails.
-            *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket, guard });
-            let config = Config::clone(&config);
-            let furnish = move || outfit::furnish(&config, &given, version, allow.as_ref());
-            Outcome::Prepared(match off_loop("furnish", furnish).await {
-                Some(result) => result,
-                None => Err(collapse("configuring the daemons")),
-            })
-        })
-    }
-
-    pub(super) fn sweep(&self) -> Work<Words> {
-        let storage = self.task.borrow().as_ref().map(|task| task.storage.clone());
-        Work::here(async move {
-            if let Some(storage) = storage {
-                off_loop("sweep", move || sweep(&storage)).await;
-            }
-            Outcome::Swept
         })
     }
 
@@ -100,19 +58,5 @@ pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result
         (Err(first), Err(second)) => Err(Failure { code: first.code, why: format!("{}\n{}", first.why, second.why) }),
         (Err(only), Ok(())) | (Ok(()), Err(only)) => Err(only),
         (Ok(()), Ok(())) => Ok(()),
-    }
-}
-
-fn sweep(storage: &StorageRoot) {
-    match storage.sweep(from_now(stages::SWEEP)) {
-        Ok(swept) => {
-            for error in &swept.left {
-                warn!(%error, "what a dead task left is still there");
-            }
-            if !swept.removed.is_empty() {
-                info!(removed = swept.removed.join(" "), alive = swept.alive, "removed what dead tasks left");
-            }
-        }
-        Err(error) => warn!(%error, "cannot look for what dead tasks left"),
     }
 }

@@ -8,8 +8,8 @@ use tracing::{info, warn};
 use super::{Task, World, collapse, from_now};
 use crate::{
     api::Docker,
-    data_root::DataRoot,
     stages,
+    storage::{Cleanup, DataRoot},
     words::{Obligation, Outcome, Words},
 };
 
@@ -66,16 +66,24 @@ impl World {
                 })
             }
             Obligation::RemoveDataRoot => {
-                let slot = Rc::clone(&self.task);
+                let (slot, cleanup) = (Rc::clone(&self.task), self.config.storage.cleanup);
                 Work::here(async move {
                     let Some(root) = take(&slot) else { return Outcome::Paid(obligation, Ok(())) };
                     let path = root.path().to_owned();
                     // The machine's own deadline ends the process, and with it the thread; this one only keeps the thread finite.
-                    let removed = off_loop("remove", move || root.remove(from_now(stages::UNHURRIED))).await;
-                    if let Some(Ok(())) = removed {
-                        info!(path = %path.display(), "the data-root is removed");
+                    let removed = off_loop("remove", move || match cleanup {
+                        Cleanup::Now => root.remove(from_now(stages::UNHURRIED)).map(|()| None),
+                        Cleanup::Later => root.leave().map(Some),
+                    });
+                    let removed = removed.await;
+                    match &removed {
+                        Some(Ok(None)) => info!(path = %path.display(), "the data-root is removed"),
+                        Some(Ok(Some(name))) => {
+                            info!(path = %path.display(), now = name, "the data-root is left for the next sweep to delete")
+                        }
+                        _ => {}
                     }
-                    Outcome::Paid(obligation, flatten(removed))
+                    Outcome::Paid(obligation, flatten(removed.map(|removed| removed.map(drop))))
                 })
             }
         }

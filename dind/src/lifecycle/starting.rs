@@ -100,7 +100,10 @@ impl Lifecycle {
         match (self.phase, result) {
             (Phase::Starting { publishing: true }, Ok(())) if self.stopping => self.terminate(),
             (Phase::Starting { publishing: true }, Ok(())) => {
-                let mut actions = self.enter(Phase::Serving, [Action::Disarm(Timer::Start), Action::Run(Job::WatchDaemon)]);
+                // Sweeping only now: what dead tasks left can be hundreds of thousands of files, and the start is what a job waits for.
+                // Where that room is needed to start at all, the data-root was prepared by making it.
+                let beside = [Job::WatchDaemon, Job::Sweep, Job::WatchSpace].map(Action::Run);
+                let mut actions = self.enter(Phase::Serving, [Action::Disarm(Timer::Start)].into_iter().chain(beside));
                 if self.restarts > 0 {
                     let of = stages::RESTARTS.len();
                     actions.push(Action::Say(
@@ -116,19 +119,18 @@ impl Lifecycle {
         }
     }
 
-    fn start(&mut self) -> Actions {
-        self.owes.push(Obligation::Unmount);
+    pub(super) fn start(&mut self) -> Actions {
+        // A file system of its own is mounted already.
+        if self.owes.last() != Some(&Obligation::Unmount) {
+            self.owes.push(Obligation::Unmount);
+        }
         if self.gate != Gate::None {
             // It makes the socket itself, before docker is usable.
             self.owes.push(Obligation::RemoveSocket);
         }
         let mut actions = self.start_daemons();
-        actions.extend([
-            // Beside the start, not before it: what dead tasks left can be hundreds of thousands of files.
-            Action::Run(Job::Sweep),
-            // Its runner may be there already, and waits for what we see.
-            Action::Run(Job::MeetRunners),
-        ]);
+        // Its runner may be there already, and waits for what we see.
+        actions.push(Action::Run(Job::MeetRunners));
         actions.extend(self.exit_with_runner.then_some(Action::Run(Job::FollowRunner)));
         actions
     }

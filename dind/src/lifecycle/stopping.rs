@@ -25,10 +25,11 @@ impl Lifecycle {
             // Nothing is under way that would be known a moment later.
             Phase::Starting { publishing: true } if self.gate == Gate::Awaited => self.terminate(),
             // A moment later it is known what there is to undo.
-            Phase::Preparing | Phase::Starting { publishing: true } => vec![],
+            Phase::Preparing | Phase::Formatting { mounting: true } | Phase::Starting { publishing: true } => vec![],
+            Phase::Formatting { mounting: false } => self.bury(),
             Phase::Starting { publishing: false } => self.terminate(),
             Phase::Restarting(_) => self.give_up_restart(),
-            Phase::Serving => self.enter(Phase::Lingering, [Action::Run(Job::AwaitRunner)]),
+            Phase::Serving => self.enter(Phase::Lingering, [Action::Disarm(Timer::Sweep), Action::Run(Job::AwaitRunner)]),
             Phase::Lingering | Phase::Draining | Phase::Killing { .. } | Phase::Settling | Phase::Done => vec![],
         });
         actions
@@ -82,6 +83,7 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Nesting { .. }
             | Phase::Preparing
+            | Phase::Formatting { .. }
             | Phase::Starting { .. }
             | Phase::Serving
             | Phase::Restarting(_)
@@ -133,6 +135,7 @@ impl Lifecycle {
             return self.asked();
         }
         match self.phase {
+            Phase::Formatting { mounting: false } if role == Role::Mkfs => self.not_formatted(how),
             // By our wish. containerd stays until then; dockerd needs it to end well.
             Phase::Killing { burying: false } if role == Role::Dockerd => self.bury(),
             Phase::Starting { .. } | Phase::Serving if !self.stopping => self.daemon_died(how),
@@ -158,6 +161,7 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Nesting { .. }
             | Phase::Preparing
+            | Phase::Formatting { .. }
             | Phase::Serving
             | Phase::Restarting(_)
             | Phase::Killing { .. }
@@ -174,7 +178,13 @@ impl Lifecycle {
     pub(super) fn bury(&mut self) -> Actions {
         self.enter(
             Phase::Killing { burying: true },
-            [Action::Disarm(Timer::Dockerd), Action::Signal(Target::Everything, Signal::KILL), Action::Arm(Timer::Alone, stages::ALONE)],
+            [
+                Action::Disarm(Timer::Sweep),
+                Action::Disarm(Timer::Dockerd),
+                Action::Abandon(Job::WatchSpace),
+                Action::Signal(Target::Everything, Signal::KILL),
+                Action::Arm(Timer::Alone, stages::ALONE),
+            ],
         )
     }
 }

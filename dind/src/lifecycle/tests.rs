@@ -58,6 +58,9 @@ impl World {
         let mut events: Vec<Event<Words>> = self.jobs.iter().flat_map(outcomes).map(Event::Told).collect();
         for &role in &self.alive {
             events.push(Event::ChildEnded(role, ChildEnd::Code(1)));
+            if role == Role::Mkfs {
+                events.push(Event::ChildEnded(role, ChildEnd::Code(0)));
+            }
         }
         if self.alive.contains(&Role::Version) {
             events.extend([(19, 3), (26, 1), (30, 0)].map(|(major, minor)| Event::Noted(Note::Version(Version { major, minor }))));
@@ -81,6 +84,8 @@ impl World {
     fn happened(&mut self, event: &Event<Words>) {
         match event {
             Event::Signal(_) => self.signals += 1,
+            // Told underway.
+            Event::Told(Outcome::Space { .. }) => {}
             Event::Told(outcome) => {
                 let underway = matches!(outcome, Outcome::Silent(_) | Outcome::Answering(_));
                 self.jobs.retain(|job| underway || !outcomes(job).contains(outcome));
@@ -122,17 +127,16 @@ impl World {
         for (index, action) in actions.iter().enumerate() {
             match action {
                 Action::Run(job) => {
-                    // Nothing waits for these two, and what they come back with changes nothing.
-                    let beside = matches!(job, Job::Sweep | Job::MeetRunners);
+                    // Nothing waits for it, and what it comes back with changes nothing.
+                    let beside = *job == Job::MeetRunners;
                     assert!(beside || self.jobs.insert(*job), "{job:?} runs already");
                     let again = *job == Job::Publish && self.is_waiting_for_the_runner() && self.guarded;
-                    let forward = matches!(
-                        job,
-                        Job::Check | Job::Nest | Job::Prepare | Job::Sweep | Job::Clear | Job::Probe | Job::Publish | Job::WatchDaemon
-                    );
+                    let forward = !matches!(job, Job::AwaitRunner | Job::KillContainers | Job::Pay(_));
                     assert!(!forward || again || !self.is_stopping(), "after a stop nothing goes forward");
                     match job {
                         Job::Prepare => self.owes.push(Obligation::RemoveDataRoot),
+                        Job::Mount => self.owes.push(Obligation::Unmount),
+                        Job::Sweep | Job::WatchSpace => assert!(self.ready || self.silent, "nothing comes before the service"),
                         Job::Publish if self.guarded => {
                             assert!(self.listens && !self.published, "a gate's socket is published once, when it is there");
                             self.published = true;
@@ -142,7 +146,8 @@ impl World {
                         Job::Clear => assert!(self.buried && self.alive.is_empty(), "nothing is taken away from the living"),
                         Job::Pay(obligation) => {
                             assert_eq!(self.owes.last(), Some(obligation), "only what is owed is paid, last first");
-                            assert!(!self.spawned || self.buried, "nothing is undone under a living daemon");
+                            assert!(self.buried || self.alive.is_empty() && !self.spawned, "nothing is undone under a living process");
+                            assert!(!self.jobs.contains(&Job::WatchSpace), "nobody looks at what is being taken away");
                         }
                         _ => {}
                     }
@@ -166,7 +171,7 @@ impl World {
                 Action::Spawn(role) => {
                     assert!(self.alive.insert(*role), "{role:?} is not started beside itself");
                     assert!(!self.is_stopping(), "after a stop nothing is started");
-                    if *role == Role::Version {
+                    if matches!(role, Role::Version | Role::Mkfs) {
                         continue;
                     }
                     assert!(!self.spawned || self.cleared, "daemons are started again only where nothing of the dead is left");
@@ -223,7 +228,10 @@ impl World {
         if self.is_stopping() {
             assert!(self.timers.contains(&Timer::End), "a stop always has an end");
         }
-        let waits = !self.jobs.is_empty() || !self.alive.is_empty() || !self.timers.is_empty() || self.burying;
+        // What goes on beside the life does not carry it.
+        let jobs = self.jobs.iter().any(|job| !matches!(job, Job::Sweep | Job::WatchSpace));
+        let timers = self.timers.iter().any(|timer| *timer != Timer::Sweep);
+        let waits = jobs || !self.alive.is_empty() || timers || self.burying;
         assert!(waits, "something must be able to happen");
     }
 
@@ -248,10 +256,16 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
     match *job {
         Job::Check => vec![Outcome::Checked(Ok(())), Outcome::Checked(Err(failure()))],
         Job::Nest => vec![Outcome::Nested(Ok(())), Outcome::Nested(Err(failure()))],
-        Job::Prepare => vec![Outcome::Prepared(Ok(())), Outcome::Prepared(Err(failure()))],
+        Job::Prepare => vec![Outcome::Prepared(Ok(())), Outcome::Prepared(Err(failure())), Outcome::Unformatted],
+        Job::Mount => vec![Outcome::Mounted(Ok(())), Outcome::Mounted(Err(failure()))],
         Job::Sweep => vec![Outcome::Swept],
         Job::Clear => vec![Outcome::Cleared(Ok(())), Outcome::Cleared(Err(failure()))],
         Job::WatchDaemon => vec![Outcome::Silent(Duration::from_secs(10)), Outcome::Answering(Duration::from_secs(20)), Outcome::Unwatched],
+        Job::WatchSpace => vec![
+            Outcome::Space { short: true, what: "little".into() },
+            Outcome::Space { short: false, what: "enough".into() },
+            Outcome::SpaceUnseen,
+        ],
         Job::Probe => vec![Outcome::Usable(Ok(())), Outcome::Usable(Err(failure()))],
         Job::Publish => vec![Outcome::Published(Ok(())), Outcome::Published(Err(failure()))],
         Job::AwaitRunner => vec![Outcome::RunnerGone],
@@ -439,7 +453,9 @@ fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
         ("nesting, nested", Some(Event::Told(Outcome::Nested(Ok(()))))),
         ("nesting, known", Some(Event::Noted(Note::Version(DOCKER)))),
         ("preparing", Some(Event::ChildEnded(Role::Version, ChildEnd::Code(0)))),
-        ("starting", Some(Event::Told(Outcome::Prepared(Ok(()))))),
+        ("formatting", Some(Event::Told(Outcome::Unformatted))),
+        ("formatting, mounting", Some(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)))),
+        ("starting", Some(Event::Told(Outcome::Mounted(Ok(()))))),
         ("starting, publishing", Some(Event::Told(Outcome::Usable(Ok(()))))),
         ("serving", Some(Event::Told(Outcome::Published(Ok(()))))),
         ("lingering", Some(Event::Signal(Signal::TERM))),
@@ -495,8 +511,10 @@ fn the_transition_table() {
         Job::Check,
         Job::Nest,
         Job::Prepare,
+        Job::Mount,
         Job::Sweep,
         Job::Clear,
+        Job::WatchSpace,
         Job::Probe,
         Job::Publish,
         Job::WatchDaemon,
@@ -508,8 +526,9 @@ fn the_transition_table() {
     let mut events = vec![Event::Started, Event::Signal(Signal::TERM), Event::Signal(Signal::HUP), Event::Alone];
     events.extend(jobs.iter().flat_map(outcomes).map(Event::Told));
     events.extend([Version { major: 19, minor: 3 }, DOCKER, Version { major: 30, minor: 0 }].map(Note::Version).map(Event::Noted));
-    events.extend([Role::Version, Role::Containerd, Role::Dockerd].map(|role| Event::ChildEnded(role, ChildEnd::Code(1))));
-    let timers = [Timer::Start, Timer::Restart, Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End];
+    events.extend([Role::Version, Role::Containerd, Role::Dockerd, Role::Mkfs].map(|role| Event::ChildEnded(role, ChildEnd::Code(1))));
+    events.push(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)));
+    let timers = [Timer::Start, Timer::Restart, Timer::Sweep, Timer::Linger, Timer::Containers, Timer::Dockerd, Timer::Alone, Timer::End];
     events.extend(timers.map(Event::Expired));
 
     let mut table = String::new();
@@ -525,6 +544,17 @@ fn the_transition_table() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn what_a_formatter_said_is_why_there_is_no_file_system() {
+    let mut life = phases(life()).into_iter().find(|(name, _)| *name == "formatting").unwrap().1;
+    life.on(Event::Noted(Note::Complaint("mkfs.xfs: no space left".into())));
+    let actions = life.on(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(1)));
+    let said = "this task's file system could not be made: mkfs.xfs ended with exit code 1\nits last complaint: mkfs.xfs: no space left";
+    assert!(actions.contains(&Action::Say(Level::Error, said.to_owned())), "{actions:?}");
+    let actions = life.on(Event::Told(Outcome::Paid(Obligation::RemoveDataRoot, Ok(()))));
+    assert_eq!(actions.last(), Some(&Action::Exit(exit::HOST)));
 }
 
 #[test]
