@@ -1,6 +1,10 @@
 //! The deeds of a guarded daemon: its gate, and the configuration that goes with one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
 
 use supervise::{Output, Program};
 
@@ -8,7 +12,7 @@ use super::World;
 use crate::{
     config::Config,
     data_root::DataRoot,
-    gate::{self, Order},
+    gate::{self, Order, pin},
     socket::Socket,
     words::{Failure, Role, exit},
 };
@@ -48,13 +52,23 @@ pub(super) fn configuration_file(root: &DataRoot) -> PathBuf {
     root.path().join("daemon.json")
 }
 
-/// Its contents: the image's own, with the rights of builds.
-pub(super) fn configuration(order: &Order) -> Result<String, Failure> {
-    let existing = match std::fs::read_to_string(USUAL_CONFIGURATION) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|error| error.to_string()),
+/// Writes that configuration, the image's own with the guard's part, and the runtime it names: this program under another name.
+pub(super) fn furnish(root: &Path, order: &Order, runc: Option<PathBuf>) -> Result<(), Failure> {
+    let failure = |path: &Path, why: String| Failure { code: exit::HOST, why: format!("cannot guard docker: {}: {why}", path.display()) };
+    let usual = Path::new(USUAL_CONFIGURATION);
+    let existing = match fs::read_to_string(usual) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|error| failure(usual, error.to_string()))?,
     };
-    existing
-        .and_then(|existing| gate::builder::configuration(&existing, &order.allow))
-        .map_err(|why| Failure { code: exit::HOST, why: format!("{} cannot be used: {why}", Path::new(USUAL_CONFIGURATION).display()) })
+    let runtime = root.join(pin::NAME);
+    let configuration = gate::builder::configuration(&existing, &order.allow, &runtime).map_err(|why| failure(usual, why))?;
+    let runc = runc.ok_or_else(|| failure(Path::new("runc"), "it is not in PATH".to_owned()))?;
+    let pins = pin::Order { runc, allow: order.allow.entries() };
+    let pins = serde_json::to_string(&pins).map_err(|error| failure(&runtime, error.to_string()))?;
+    let itself = std::env::current_exe().map_err(|error| failure(&runtime, error.to_string()))?;
+    for (name, text) in [("daemon.json", configuration), (&format!("{}.json", pin::NAME), pins)] {
+        let path = root.join(name);
+        fs::write(&path, text).map_err(|error| failure(&path, error.to_string()))?;
+    }
+    symlink(itself, &runtime).map_err(|error| failure(&runtime, error.to_string()))
 }

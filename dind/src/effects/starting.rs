@@ -13,7 +13,7 @@ use crate::{
     data_root::StorageRoot,
     gate,
     ground::{self, Purpose},
-    mounts, probe, stages,
+    host, mounts, probe, stages,
     words::{Failure, Outcome, Words, exit},
 };
 
@@ -30,7 +30,7 @@ impl World {
     }
 
     pub(super) fn prepare(&self) -> Work<Words> {
-        let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
+        let (config, slot, search) = (Rc::clone(&self.config), Rc::clone(&self.task), self.search());
         Work::here(async move {
             let path = config.storage.root.clone();
             let made = off_loop("prepare", move || {
@@ -56,17 +56,15 @@ impl World {
                 mirrors: config.engine.mirrors.clone(),
                 log_level: config.dockerd_log_level(),
             };
-            let mut files = vec![(daemon.containerd_config_file(), daemon.containerd_config())];
-            let guarded = guard.as_ref().zip(daemon.configuration.clone());
-            let guarded = guarded.map(|(order, file)| guarding::configuration(order).map(|text| (file, text))).transpose();
+            let (file, text) = (daemon.containerd_config_file(), daemon.containerd_config());
+            let (guarded, own) = (guard.clone(), root.path().to_owned());
             // From here on there is something to remove, whatever else fails.
             *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket, guard });
-            match guarded {
-                Ok(more) => files.extend(more),
-                Err(failure) => return Outcome::Prepared(Err(failure)),
-            }
-            let write = move || files.iter().try_for_each(|(file, text)| write_new(file, text));
-            Outcome::Prepared(match off_loop("configure", write).await {
+            let configure = move || {
+                write_new(&file, &text)?;
+                guarded.map_or(Ok(()), |order| guarding::furnish(&own, &order, host::find("runc", &search)))
+            };
+            Outcome::Prepared(match off_loop("configure", configure).await {
                 Some(result) => result,
                 None => Err(collapse("configuring containerd")),
             })
