@@ -198,9 +198,6 @@ fn every_escape_is_tried_under_every_setting() {
             let words = ["setpriv", "--reuid=1001", "--regid=1001", "--groups=123", "timeout", "40", "bash", "-c", &job];
             let mut job = dind.boxed().enter(&words);
             job.wait(SOON);
-            if std::env::var_os("SHOW").is_some() {
-                eprintln!("=== {policy} {flags} {script}\n{}", job.stdout() + &job.stderr());
-            }
             cells.push(outcome(&(job.stdout() + &job.stderr())));
             let _ = dind.boxed().sh("docker ps -aq | xargs -r docker rm -f", SOON);
         }
@@ -213,4 +210,13 @@ fn every_escape_is_tried_under_every_setting() {
         write!(table, "\n| {what} | {} |", cells.join(" | ")).unwrap();
     }
     insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, { insta::assert_snapshot!("escapes", table) });
+}
+
+#[test]
+fn the_document_has_the_table_that_the_attempts_made() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(own.join("host/snapshots/escapes.snap")).unwrap();
+    let (_, table) = table.rsplit_once("---\n|").map_or(("", table.as_str()), |(head, rest)| (head, rest));
+    let document = fs::read_to_string(own.join("../docs/escapes.md")).unwrap();
+    assert!(document.contains(table.trim()), "docs/escapes.md is not what tests/host/snapshots/escapes.snap says: copy the table");
 }
