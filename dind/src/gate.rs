@@ -13,6 +13,7 @@ pub mod allow;
 mod body;
 pub mod builder;
 mod json;
+pub mod pin;
 mod refusal;
 mod relay;
 mod route;

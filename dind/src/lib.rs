@@ -27,7 +27,7 @@ pub mod task_folder;
 pub mod tree;
 pub mod words;
 
-use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use settings::Arguments;
 use supervise::{Signals, StateFile, records};
@@ -38,7 +38,7 @@ use crate::{
     command_line::Command,
     config::Config,
     effects::World,
-    gate::{GateError, Order},
+    gate::{GateError, Order, pin},
     lifecycle::Lifecycle,
     words::exit,
 };
@@ -52,7 +52,15 @@ const HEALTH: Duration = Duration::from_secs(1);
 pub fn main() -> ExitCode {
     // Before anything else: until then PID 1 is deaf.
     let signals = Signals::collect();
-    let code = match command_line::parse(std::env::args_os().skip(1)) {
+    let mut words = std::env::args_os();
+    let itself = PathBuf::from(words.next().unwrap_or_default());
+    let words: Vec<OsString> = words.collect();
+    if itself.file_name().is_some_and(|name| name == pin::NAME) {
+        let Err(error) = pin::run(&itself, &words);
+        records::complain(&format!("{error}\n"));
+        return ExitCode::from(exit::UNAVAILABLE);
+    }
+    let code = match command_line::parse(words) {
         Ok(Command::Run(arguments)) => with_log(arguments, |config, environment| run(signals, config, environment)),
         Ok(Command::Check(arguments)) => with_log(arguments, |config, environment| check(&config, &environment)),
         Ok(Command::Health(arguments)) => {

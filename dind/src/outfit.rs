@@ -170,8 +170,10 @@ fn compose(
     let mut entries = daemon.entries(driver, &tcp);
     entries.extend(wanted(&config.engine, found));
     if let Some(allow) = allow {
-        let given = users.and_then(|users| users.keys.get("builder"));
-        entries.push(Entry { key: "builder", value: gate::builder::with_rights(given, allow), by: By::Us });
+        let none = serde_json::Map::new();
+        let given = users.map_or(&none, |users| &users.keys);
+        let keys = gate::builder::keys(given, allow, &daemon.folder.join(gate::pin::NAME));
+        entries.extend(keys.into_iter().map(|(key, value)| Entry { key, value, by: By::Us }));
     }
     if let Some(files) = certificates.and_then(Option::as_ref) {
         let ours = |key, value| Entry { key, value, by: By::Us };

@@ -5,6 +5,7 @@ mod contract;
 mod dind;
 mod endurance;
 mod engine;
+mod escapes;
 mod gate;
 mod harness;
 mod logs;

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::{Task, World, collapse, from_now, guarding};
 use crate::{
     config::Config,
-    mounts,
+    host, mounts,
     outfit::{self, Places},
     stages,
     storage::{Change, DataRoot, Gauge, Layout, Mode, Space, StorageError, StorageRoot, Wish, readable},
@@ -22,6 +22,7 @@ use crate::{
 impl World {
     pub(super) fn prepare(&self) -> Work<Words> {
         let (config, slot, version) = (Rc::clone(&self.config), Rc::clone(&self.task), self.version.get());
+        let search = self.search();
         Work::here(async move {
             let (path, wish) = (config.storage.root.clone(), config.storage.wish);
             let (storage, root) = match off_loop("prepare", move || make(&path, &wish)).await {
@@ -34,13 +35,17 @@ impl World {
             let guard = guarding::order(&config, &root, &socket);
             let daemon = outfit::daemon(&config, &Places::of(&root), guard.as_ref().map_or(&socket.hidden, |order| &order.daemon));
             let given = daemon.clone();
-            let allow = guard.as_ref().map(|order| order.allow.clone());
+            let (guarded, own) = (guard.clone(), root.path().to_owned());
             let disk = root.disk().cloned();
             let formatted = disk.is_none();
             // From here on there is something to remove, whatever else fails.
             *slot.borrow_mut() = Some(Task { storage, root: Some(root), disk, daemon, socket, guard });
             let config = Config::clone(&config);
-            match off_loop("furnish", move || outfit::furnish(&config, &given, version, allow.as_ref())).await {
+            let furnish = move || {
+                outfit::furnish(&config, &given, version, guarded.as_ref().map(|order| &order.allow))?;
+                guarded.map_or(Ok(()), |order| guarding::furnish(&own, &order, host::find("runc", &search)))
+            };
+            match off_loop("furnish", furnish).await {
                 Some(Ok(())) if !formatted => Outcome::Unformatted,
                 Some(result) => Outcome::Prepared(result),
                 None => Outcome::Prepared(Err(collapse("configuring the daemons"))),

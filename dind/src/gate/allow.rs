@@ -146,12 +146,26 @@ impl Allow {
 
     /// Whether a container may have this path of the sidecar, as it is written. What links lead to is not known here.
     pub fn path(&self, path: &str) -> bool {
-        let Some(path) = clean(path) else { return false };
-        let covers = |allowed: &String| {
-            allowed == "/" || path.strip_prefix(allowed.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.paths.iter().any(covers)
+        self.root_of(path).is_some()
     }
+
+    /// Whether a path means the same to everybody: from the root, without `.` and `..`.
+    pub fn is_plain(path: &str) -> bool {
+        clean(path).is_some()
+    }
+
+    /// The allowed path that covers this one, the shortest if there are many, and the rest below it: on the way to what is allowed nothing
+    /// is a job's to change.
+    pub fn root_of(&self, path: &str) -> Option<(String, String)> {
+        let path = clean(path)?;
+        let covering = self.paths.iter().filter_map(|root| Some((root.clone(), below(&path, root)?.to_owned())));
+        covering.min_by_key(|(root, _)| root.len())
+    }
+}
+
+fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
+    let rest = if root == "/" { path.strip_prefix('/')? } else { path.strip_prefix(root)? };
+    if root == "/" || rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
 fn capability(name: &str) -> Option<String> {
@@ -206,6 +220,11 @@ mod tests {
             assert!(!allow.path(outside), "{outside}");
         }
         assert!(Allow::read(["bind:/"]).unwrap().path("/etc"));
+        let allow = Allow::read(["bind:/a/b", "bind:/a", "bind:/s"]).unwrap();
+        let of = |path| allow.root_of(path).map(|(root, rest)| format!("{root} {rest}"));
+        assert_eq!(of("/a/b/c"), Some("/a b/c".to_owned()));
+        assert_eq!(of("/s/"), Some("/s ".to_owned()));
+        assert_eq!(Allow::read(["bind:/"]).unwrap().root_of("/x/y"), Some(("/".to_owned(), "x/y".to_owned())));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Judge<'_> {
             Kind::Volume => VOLUME,
             Kind::Network => NETWORK,
             Kind::Start => return Ok(Vec::new()),
-            Kind::Free | Kind::Upgrade | Kind::Connect => return Ok(text.to_vec()),
+            Kind::Free | Kind::Upgrade | Kind::Connect | Kind::Archive => return Ok(text.to_vec()),
         };
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(Vec::new());

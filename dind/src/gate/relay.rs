@@ -41,6 +41,9 @@ const LONGEST_BODY: usize = 1024 * 1024;
 const BODIES: usize = 16;
 const BODY: Duration = Duration::from_secs(10);
 
+/// Of a body that is refused unseen, so that small ones do not cost the client its answer.
+const DRAINED: usize = 16 * 1024 * 1024;
+
 /// A daemon accepts at once, unless it hangs and its queue is full.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -97,7 +100,15 @@ impl Relay {
     /// The answer to one request; `seat` is held as long as the connection is used.
     pub(super) async fn answer(&self, request: Request<Incoming>, seat: Rc<OwnedSemaphorePermit>) -> Answer {
         let asked = format!("{} {}", request.method(), request.uri().path());
-        let (status, message) = match self.pass(request, seat).await {
+        let passed = match self.look(&request) {
+            Ok(route) => self.pass(route, request, seat).await,
+            Err(refusal) => {
+                // A client that is still sending hears an answer only when it is done, or too late.
+                let _ = tokio::time::timeout(BODY, drain(request.into_body())).await;
+                Err(refusal.into())
+            }
+        };
+        let (status, message) = match passed {
             Ok(answer) => return answer,
             Err(Stop::Refused(refusal)) => {
                 self.tell(&asked, &refusal);
@@ -111,19 +122,27 @@ impl Relay {
         answer
     }
 
-    async fn pass(&self, mut request: Request<Incoming>, seat: Rc<OwnedSemaphorePermit>) -> Result<Answer, Stop> {
-        let Route { path, kind } = route::route(request.method().as_str(), request.uri().path(), request.uri().query(), &self.allow)?;
+    /// What can be told from the head alone.
+    fn look(&self, request: &Request<Incoming>) -> Result<Route, Refusal> {
         form(request.headers())?;
+        route::route(request.method().as_str(), request.uri().path(), request.uri().query(), &self.allow)
+    }
+
+    async fn pass(&self, route: Route, mut request: Request<Incoming>, seat: Rc<OwnedSemaphorePermit>) -> Result<Answer, Stop> {
+        let Route { mut path, kind } = route;
         if kind == Kind::Connect {
             let name = path.split('/').rev().nth(1).unwrap_or_default();
             self.network(name).await?;
+        }
+        if kind == Kind::Archive {
+            path = self.archive(&path).await?;
         }
         let protocol = if kind == Kind::Upgrade { protocol(request.headers())? } else { None };
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let uri = request.uri().query().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
         let (head, body) = request.into_parts();
         let mut onward = Request::new(match kind {
-            Kind::Free | Kind::Upgrade | Kind::Connect => Either::Left(body),
+            Kind::Free | Kind::Upgrade | Kind::Connect | Kind::Archive => Either::Left(body),
             kind => Either::Right(Full::new(self.judged(kind, body).await?)),
         });
         *onward.method_mut() = head.method;
@@ -194,15 +213,59 @@ impl Relay {
             id: String,
         }
         let asked = self.host_network.get_or_try_init(|| async {
-            let (mut sender, _held) = self.connect().await?;
-            let request = Request::builder().method(Method::GET).uri("/networks/host").header(header::HOST, "docker");
-            let request = request.body(Either::Right(Full::default())).map_err(unreachable)?;
-            let response = sender.send_request(request).await.map_err(unreachable)?;
-            let body = Limited::new(response.into_body(), LONGEST_BODY).collect().await.map_err(unreachable)?;
-            let network: Network = serde_json::from_slice(&body.to_bytes()).map_err(unreachable)?;
+            let (status, text) = self.ask("/networks/host").await?;
+            let network: Network = serde_json::from_slice(&text).map_err(|error| unreachable(format!("{error} ({status})")))?;
             Ok(network.id)
         });
         asked.await.map(String::as_str)
+    }
+
+    /// The path of an archive with the container's id in it: a name could be another's in a moment.
+    ///
+    /// The daemon mounts what the container has for this, and follows links on the way (moby, `daemon/containerfs_linux.go`), without the
+    /// runtime that would hold it. What is below a shared folder can become a link at any time; the shared folder itself cannot.
+    async fn archive(&self, path: &str) -> Result<String, Stop> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Container {
+            id: String,
+            #[serde(default)]
+            mounts: Vec<Mount>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Mount {
+            #[serde(rename = "Type")]
+            kind: String,
+            source: String,
+        }
+        let mut parts: Vec<&str> = path.split('/').collect();
+        let at = parts.len() - 2;
+        let (status, text) = self.ask(&format!("/containers/{}/json", parts[at])).await?;
+        if !status.is_success() {
+            let message =
+                serde_json::from_slice::<serde_json::Value>(&text).ok().and_then(|told| Some(told.get("message")?.as_str()?.to_owned()));
+            return Err(Stop::Failed(status, message.unwrap_or_default()));
+        }
+        let container: Container = serde_json::from_slice(&text).map_err(unreachable)?;
+        let firm = |mount: &Mount| mount.kind != "bind" || self.allow.root_of(&mount.source).is_some_and(|(_, rest)| rest.is_empty());
+        if let Some(mount) = container.mounts.iter().find(|mount| !firm(mount)) {
+            let what = format!("copying in or out of a container that has {}", mount.source);
+            return Err(Refusal::unclear(what, "copy without docker: the folder is shared; or mount the whole shared folder").into());
+        }
+        parts[at] = &container.id;
+        Ok(parts.join("/"))
+    }
+
+    /// A question of the gate's own.
+    async fn ask(&self, path: &str) -> Result<(StatusCode, Bytes), Stop> {
+        let (mut sender, _held) = self.connect().await?;
+        let request = Request::builder().method(Method::GET).uri(path).header(header::HOST, "docker");
+        let request = request.body(Either::Right(Full::default())).map_err(unreachable)?;
+        let response = sender.send_request(request).await.map_err(unreachable)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LONGEST_BODY).collect().await.map_err(unreachable)?;
+        Ok((status, body.to_bytes()))
     }
 
     async fn connect(&self) -> Result<(http1::SendRequest<Either<Incoming, Full<Bytes>>>, Connection), Stop> {
@@ -221,6 +284,16 @@ impl Relay {
         self.told.set(Some((since, count + 1)));
         if count < TOLD {
             records::answer(&format!("refused {}: {}\n", asked.escape_debug(), refusal.what.escape_debug()));
+        }
+    }
+}
+
+async fn drain(mut body: Incoming) {
+    let mut left = DRAINED;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
         }
     }
 }

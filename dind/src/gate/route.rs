@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Start,
     /// The network that its path names must not be the sidecar's.
     Connect,
+    /// The container that its path names: the daemon itself goes into its mounts, by their paths.
+    Archive,
 }
 
 /// A request that is known.
@@ -55,8 +57,8 @@ const ROUTES: [(&str, &str, Kind); 69] = [
     ("GET", "containers/*/changes", Kind::Free),
     ("GET", "containers/*/export", Kind::Free),
     ("GET", "containers/*/stats", Kind::Free),
-    ("GET", "containers/*/archive", Kind::Free),
-    ("PUT", "containers/*/archive", Kind::Free),
+    ("GET", "containers/*/archive", Kind::Archive),
+    ("PUT", "containers/*/archive", Kind::Archive),
     ("POST", "containers/create", Kind::Create),
     ("POST", "containers/prune", Kind::Free),
     ("POST", "containers/*/start", Kind::Start),
