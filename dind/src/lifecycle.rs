@@ -15,6 +15,7 @@ use std::{collections::BTreeSet, time::Duration};
 use supervise::{Action, Event, Level, Machine, Signal, State};
 
 use crate::{
+    daemon::version::Version,
     stages::{self, Deadlines},
     words::{Failure, Job, Note, Obligation, Outcome, Role, Timer, Words, exit},
 };
@@ -32,11 +33,7 @@ type Actions = Vec<Action<Words>>;
 enum Phase {
     New,
     Checking,
-    /// `nested`: what remains is to hear which docker this is; `known`: it has said so.
-    Nesting {
-        nested: bool,
-        known: bool,
-    },
+    Nesting,
     Preparing,
     /// The daemons run; `publishing`: it is usable and its socket is being published.
     Starting {
@@ -62,7 +59,7 @@ impl Phase {
         match self {
             Self::New => "new",
             Self::Checking => "checking",
-            Self::Nesting { .. } => "nesting",
+            Self::Nesting => "nesting",
             Self::Preparing => "preparing",
             Self::Starting { .. } => "starting",
             Self::Serving => "serving",
@@ -89,6 +86,10 @@ pub struct Lifecycle {
     owes: Vec<Obligation>,
     /// Children whose end has not been told.
     alive: BTreeSet<Role>,
+    /// Which docker this is, once it has said so.
+    version: Option<Version>,
+    /// dockerd's configuration is written.
+    furnished: bool,
     /// How often daemons were started again.
     restarts: usize,
     /// docker does not answer.
@@ -110,6 +111,8 @@ impl Lifecycle {
             code: exit::FINE,
             owes: Vec::new(),
             alive: BTreeSet::new(),
+            version: None,
+            furnished: false,
             restarts: 0,
             silent: false,
             complaint: None,
@@ -138,7 +141,10 @@ impl Machine<Words> for Lifecycle {
                 (self.complaint, self.refused) = (Some(line), true);
                 vec![]
             }
-            Event::Noted(Note::Version(version)) => self.versioned(version),
+            Event::Noted(Note::Version(version)) => {
+                self.version = Some(version);
+                vec![]
+            }
             Event::Told(outcome) => self.told(outcome),
             Event::SpawnFailed(role, error) => self.child_ended(role, &error.to_string()),
             Event::ChildEnded(role, end) => self.child_ended(role, &format!("{} ended with {end}{}", role.name(), stopping::hint(end))),
@@ -189,6 +195,7 @@ impl Lifecycle {
             Outcome::Nested(result) => self.nested(result),
             Outcome::Prepared(result) => self.prepared(result),
             Outcome::Swept => vec![],
+            Outcome::Furnished(result) => self.furnished(result),
             Outcome::Cleared(result) => self.cleared(result),
             Outcome::Usable(result) => self.usable(result),
             Outcome::Published(result) => self.published(result),
@@ -214,7 +221,7 @@ impl Lifecycle {
         match (timer, self.phase) {
             (Timer::Start, phase) => {
                 let next = match phase {
-                    Phase::Checking | Phase::Nesting { .. } => Self::exit,
+                    Phase::Checking | Phase::Nesting => Self::exit,
                     Phase::Preparing => Self::settle,
                     Phase::Starting { .. } => Self::terminate,
                     Phase::Restarting(_) => Self::give_up_restart,

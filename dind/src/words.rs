@@ -92,6 +92,8 @@ pub enum Job {
     Prepare,
     /// Remove what dead tasks left.
     Sweep,
+    /// Write dockerd's configuration, now that it is known which docker it is.
+    Furnish,
     /// Take away what dead daemons left, so that others can start in their place.
     Clear,
     /// Wait until docker is usable.
@@ -128,6 +130,8 @@ pub enum Outcome {
     Prepared(Result<(), Failure>),
     /// Of [`Job::Sweep`]; it has told the log.
     Swept,
+    /// Of [`Job::Furnish`].
+    Furnished(Result<(), Failure>),
     /// Of [`Job::Clear`].
     Cleared(Result<(), Failure>),
     /// Of [`Job::Probe`].

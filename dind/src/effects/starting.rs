@@ -28,7 +28,7 @@ impl World {
     }
 
     pub(super) fn prepare(&self) -> Work<Words> {
-        let (config, slot, version) = (Rc::clone(&self.config), Rc::clone(&self.task), self.version.get());
+        let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
         Work::here(async move {
             let path = config.storage.root.clone();
             let made = off_loop("prepare", move || {
@@ -47,11 +47,19 @@ impl World {
             let given = daemon.clone();
             // From here on there is something to remove, whatever else fails.
             *slot.borrow_mut() = Some(Task { storage, root: Some(root), daemon, socket });
-            let config = Config::clone(&config);
-            Outcome::Prepared(match off_loop("furnish", move || outfit::furnish(&config, &given, version)).await {
+            Outcome::Prepared(match off_loop("configure", move || outfit::furnish_containerd(&given)).await {
                 Some(result) => result,
-                None => Err(collapse("configuring the daemons")),
+                None => Err(collapse("configuring containerd")),
             })
+        })
+    }
+
+    pub(super) fn furnish(&self) -> Work<Words> {
+        let (config, version) = (Config::clone(&self.config), self.version.get());
+        let daemon = self.task.borrow().as_ref().map(|task| task.daemon.clone());
+        Work::here(async move {
+            let furnished = off_loop("furnish", move || daemon.map(|daemon| outfit::furnish_dockerd(&config, &daemon, version))).await;
+            Outcome::Furnished(furnished.flatten().unwrap_or_else(|| Err(collapse("configuring docker"))))
         })
     }
 

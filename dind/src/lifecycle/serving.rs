@@ -10,7 +10,7 @@ use supervise::{Action, Level, Signal, Target};
 use super::{Actions, Lifecycle, Phase};
 use crate::{
     stages,
-    words::{Failure, Job, Role, Timer, exit},
+    words::{Failure, Job, Timer, exit},
 };
 
 /// How far a restart is.
@@ -53,7 +53,7 @@ impl Lifecycle {
         let when = if early { " before docker was usable" } else { "" };
         let last = self.last_complaint();
         let of = stages::RESTARTS.len();
-        let mut actions = vec![Action::Abandon(Job::Probe), Action::Abandon(Job::WatchDaemon)];
+        let mut actions = vec![Action::Abandon(Job::Furnish), Action::Abandon(Job::Probe), Action::Abandon(Job::WatchDaemon)];
         let end = if self.refused {
             Some((exit::CONFIG, "\nhint: it would say so again; see DOCKERD_ARGS and the file that DOCKER_DAEMON_JSON names".to_owned()))
         } else {
@@ -85,8 +85,7 @@ impl Lifecycle {
     /// Something more of the dead is gone.
     pub(super) fn buried(&mut self, step: Step) -> Actions {
         self.phase = Phase::Restarting(step);
-        let daemons = self.alive.contains(&Role::Containerd) || self.alive.contains(&Role::Dockerd);
-        if daemons || step != (Step::Burying { alone: true, publishing: false }) {
+        if !self.alive.is_empty() || step != (Step::Burying { alone: true, publishing: false }) {
             return vec![];
         }
         self.phase = Phase::Restarting(Step::Clearing);

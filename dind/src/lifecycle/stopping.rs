@@ -23,7 +23,7 @@ impl Lifecycle {
         ];
         actions.extend(match self.phase {
             // Nothing has been done that would have to be undone.
-            Phase::New | Phase::Checking | Phase::Nesting { .. } => return self.exit(),
+            Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
             // A moment later it is known what there is to undo.
             Phase::Preparing | Phase::Starting { publishing: true } => vec![],
             Phase::Starting { publishing: false } => self.terminate(),
@@ -59,7 +59,7 @@ impl Lifecycle {
             Phase::Killing { burying: false } => self.bury(),
             Phase::New
             | Phase::Checking
-            | Phase::Nesting { .. }
+            | Phase::Nesting
             | Phase::Preparing
             | Phase::Starting { .. }
             | Phase::Serving
@@ -93,10 +93,17 @@ impl Lifecycle {
     pub(super) fn terminate(&mut self) -> Actions {
         let mut actions = Vec::new();
         match self.phase {
-            Phase::Starting { .. } => actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Probe)]),
+            Phase::Starting { .. } => {
+                actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Furnish), Action::Abandon(Job::Probe)]);
+            }
             Phase::Lingering => actions.push(Action::Abandon(Job::WatchDaemon)),
             Phase::Draining => actions.push(Action::Abandon(Job::KillContainers)),
             _ => {}
+        }
+        if !self.alive.contains(&Role::Dockerd) {
+            // It was not started yet.
+            actions.extend(self.bury());
+            return actions;
         }
         actions.push(Action::Signal(Target::Child(Role::Dockerd), Signal::TERM));
         if !self.stopping {
@@ -109,7 +116,10 @@ impl Lifecycle {
     pub(super) fn child_ended(&mut self, role: Role, how: &str) -> Actions {
         self.alive.remove(&role);
         if role == Role::Version {
-            return self.asked();
+            return match self.phase {
+                Phase::Restarting(step @ Step::Burying { .. }) => self.buried(step),
+                _ => self.furnish(),
+            };
         }
         match self.phase {
             // By our wish. containerd stays until then; dockerd needs it to end well.
@@ -124,6 +134,7 @@ impl Lifecycle {
                 self.code = exit::UNAVAILABLE;
                 let mut actions = vec![
                     Action::Disarm(Timer::Start),
+                    Action::Abandon(Job::Furnish),
                     Action::Abandon(Job::Probe),
                     Action::Abandon(Job::WatchDaemon),
                     Action::Abandon(Job::AwaitRunner),
@@ -135,7 +146,7 @@ impl Lifecycle {
             }
             Phase::New
             | Phase::Checking
-            | Phase::Nesting { .. }
+            | Phase::Nesting
             | Phase::Preparing
             | Phase::Serving
             | Phase::Restarting(_)
