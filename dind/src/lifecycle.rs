@@ -15,6 +15,7 @@ use std::{collections::BTreeSet, time::Duration};
 use supervise::{Action, ChildEnd, Event, Level, Machine, Signal, State};
 
 use crate::{
+    daemon::version::Version,
     stages::{self, Deadlines},
     words::{Failure, Job, Note, Obligation, Outcome, Role, Timer, Words, exit},
 };
@@ -34,11 +35,7 @@ type Actions = Vec<Action<Words>>;
 enum Phase {
     New,
     Checking,
-    /// `nested`: what remains is to hear which docker this is; `known`: it has said so.
-    Nesting {
-        nested: bool,
-        known: bool,
-    },
+    Nesting,
     Preparing,
     /// A file system of this task's own is being made; `mounting`: it is made and being mounted.
     Formatting {
@@ -68,7 +65,7 @@ impl Phase {
         match self {
             Self::New => "new",
             Self::Checking => "checking",
-            Self::Nesting { .. } => "nesting",
+            Self::Nesting => "nesting",
             Self::Preparing => "preparing",
             Self::Formatting { .. } => "formatting",
             Self::Starting { .. } => "starting",
@@ -99,6 +96,10 @@ pub struct Lifecycle {
     owes: Vec<Obligation>,
     /// Children whose end has not been told.
     alive: BTreeSet<Role>,
+    /// Which docker this is, once it has said so.
+    version: Option<Version>,
+    /// dockerd's configuration is written.
+    furnished: bool,
     /// How often daemons were started again.
     restarts: usize,
     /// docker does not answer.
@@ -124,6 +125,8 @@ impl Lifecycle {
             code: exit::FINE,
             owes: Vec::new(),
             alive: BTreeSet::new(),
+            version: None,
+            furnished: false,
             restarts: 0,
             silent: false,
             complaint: None,
@@ -154,7 +157,10 @@ impl Machine<Words> for Lifecycle {
                 (self.complaint, self.refused) = (Some(line), true);
                 vec![]
             }
-            Event::Noted(Note::Version(version)) => self.versioned(version),
+            Event::Noted(Note::Version(version)) => {
+                self.version = Some(version);
+                vec![]
+            }
             Event::Told(outcome) => self.told(outcome),
             Event::SpawnFailed(Role::Gate, error) => self.gate_ended(&error.to_string()),
             Event::ChildEnded(Role::Gate, end) => self.gate_ended(&format!("the gate ended with {end}")),
@@ -212,6 +218,7 @@ impl Lifecycle {
             Outcome::Swept => self.swept(),
             Outcome::Space { short, what } => self.space(short, what),
             Outcome::SpaceUnseen | Outcome::Met => vec![],
+            Outcome::Furnished(result) => self.furnished(result),
             Outcome::Cleared(result) => self.cleared(result),
             Outcome::Usable(result) => self.usable(result),
             Outcome::Published(result) => self.published(result),
@@ -238,7 +245,7 @@ impl Lifecycle {
         match (timer, self.phase) {
             (Timer::Start, phase) => {
                 let next = match phase {
-                    Phase::Checking | Phase::Nesting { .. } => Self::exit,
+                    Phase::Checking | Phase::Nesting => Self::exit,
                     Phase::Preparing => Self::settle,
                     Phase::Formatting { .. } => Self::bury,
                     Phase::Starting { .. } => Self::terminate,

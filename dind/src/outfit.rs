@@ -87,8 +87,13 @@ pub(crate) fn daemon(config: &Config, places: &Places, socket: &Path) -> Daemon 
     }
 }
 
-/// Writes what both daemons read. May block: it looks up a name.
-pub(crate) fn furnish(config: &Config, daemon: &Daemon, version: Option<Version>, allow: Option<&Allow>) -> Result<(), Failure> {
+/// Writes what containerd reads.
+pub(crate) fn furnish_containerd(daemon: &Daemon) -> Result<(), Failure> {
+    write(&daemon.containerd_file(), &daemon.containerd_configuration())
+}
+
+/// Writes what dockerd reads. May block: it looks up a name.
+pub(crate) fn furnish_dockerd(config: &Config, daemon: &Daemon, version: Option<Version>, allow: Option<&Allow>) -> Result<(), Failure> {
     let engine = &config.engine;
     let settings = |why: String| Failure { code: exit::CONFIG, why };
     if let Some((uid, gid)) = engine.remap {
@@ -103,8 +108,7 @@ pub(crate) fn furnish(config: &Config, daemon: &Daemon, version: Option<Version>
     let document = compose(config, daemon, users.as_ref(), &found, Some(&certificates), allow)
         .map_err(|conflicts| settings(conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    write(&daemon.document_file(), &text)?;
-    write(&daemon.containerd_file(), &daemon.containerd_configuration())
+    write(&daemon.document_file(), &text)
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {

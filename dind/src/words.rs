@@ -100,6 +100,8 @@ pub enum Job {
     Mount,
     /// Remove what dead tasks left.
     Sweep,
+    /// Write dockerd's configuration, now that it is known which docker it is.
+    Furnish,
     /// Take away what dead daemons left, so that others can start in their place.
     Clear,
     /// Watch how much room is left; it never ends by itself.
@@ -146,6 +148,8 @@ pub enum Outcome {
     Mounted(Result<(), Failure>),
     /// Of [`Job::Sweep`]; it has told the log.
     Swept,
+    /// Of [`Job::Furnish`].
+    Furnished(Result<(), Failure>),
     /// Of [`Job::Clear`].
     Cleared(Result<(), Failure>),
     /// Of [`Job::WatchSpace`], underway: what to say about the room that is left, and whether it is little.

@@ -133,12 +133,11 @@ fn take(rest: &mut &[u8]) -> Option<Value> {
         0x90..=0x9f => list(rest, kind & 0x0f)?,
         0xa0..=0xbf => text(rest, kind & 0x1f)?,
         0xc4..=0xc6 | 0xd9..=0xdb => {
-            let width = 1 << ((kind - if kind < 0xd0 { 0xc4 } else { 0xd9 }) as usize);
-            let length = number(rest, width)?;
+            let length = number(rest, width(kind))?;
             text(rest, length)?
         }
         0xc7..=0xc9 => {
-            let length = number(rest, 1 << ((kind - 0xc7) as usize))?;
+            let length = number(rest, width(kind))?;
             skip(rest, length + 1)?
         }
         0xca => skip(rest, 4)?,
@@ -157,6 +156,15 @@ fn take(rest: &mut &[u8]) -> Option<Value> {
         // Small numbers, nil, true and false are one byte.
         _ => Value::Other,
     })
+}
+
+/// Of the length of a text, of bytes or of an extension.
+fn width(kind: u64) -> usize {
+    match kind {
+        0xc4 | 0xc7 | 0xd9 => 1,
+        0xc5 | 0xc8 | 0xda => 2,
+        _ => 4,
+    }
 }
 
 fn number(rest: &mut &[u8], width: usize) -> Option<u64> {

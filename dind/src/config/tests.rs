@@ -85,3 +85,49 @@ fn a_guard_knows_the_folders_of_the_runner_and_what_the_list_adds() {
     let error = read(&[("DOCKER_API_ALLOW", "privileged")]).unwrap_err();
     assert!(error.contains("DOCKER_API_ALLOW: it stands there without a policy"), "{error}");
 }
+
+#[test]
+fn the_daemon_has_docker_s_own_ways_unless_told_otherwise() {
+    let engine = read(&[]).unwrap().engine;
+    assert!(engine.between_containers && !engine.no_new_privileges);
+    assert_eq!((engine.mtu, engine.remap, engine.tcp, engine.forward), (None, None, None, None));
+    assert_eq!(engine.ping.as_secs(), 10);
+    assert!(engine.arguments.words().is_empty() && engine.document.is_none());
+}
+
+#[test]
+fn an_address_without_tls_is_loopback_and_one_with_tls_is_not() {
+    let tcp = |settings: &[(&str, &str)]| read(settings).map(|config| config.engine.tcp.is_some());
+    assert_eq!(tcp(&[("DOCKER_TCP", "127.0.0.1:2375")]), Ok(true));
+    assert_eq!(tcp(&[("DOCKER_TCP", "tcp://[::1]:2375")]), Ok(true));
+    assert_eq!(tcp(&[("DOCKER_TCP", "0.0.0.0:2376"), ("DOCKER_TLS_DIR", "/certs/server")]), Ok(true));
+    for (settings, why) in [
+        (&[("DOCKER_TCP", "0.0.0.0:2375")][..], "whoever reaches docker is root here"),
+        (&[("DOCKER_TCP", "localhost:2375"), ("DOCKER_TLS_DIR", "/certs")], "where docker speaks without TLS"),
+        (&[("DOCKER_TLS_DIR", "/certs")], "is set, and DOCKER_TCP is not"),
+        (&[("DOCKER_TCP", "2375")], "is not an address with a port"),
+    ] {
+        let problem = tcp(settings).unwrap_err();
+        assert!(problem.starts_with("1 setting is wrong") && problem.contains(why), "{problem}");
+    }
+}
+
+#[test]
+fn the_runners_user_cannot_be_root_or_one_of_those_that_are_nobody() {
+    assert_eq!(read(&[("DOCKER_USERNS_REMAP", "on"), ("RUNNER_UID", "1000")]).unwrap().engine.remap, Some((1000, 1001)));
+    for uid in ["0", "100000", "-1"] {
+        assert!(read(&[("DOCKER_USERNS_REMAP", "on"), ("RUNNER_UID", uid)]).unwrap_err().contains("RUNNER_UID"));
+    }
+}
+
+#[test]
+fn names_of_other_images_are_understood_or_explained() {
+    let environment = [("MTU", "1400"), ("DOCKER_INSECURE_REGISTRY", "r:5000"), ("DOCKER_TLS_CERTDIR", "/certs"), ("DOCKER_DRIVER", "vfs")];
+    let environment = environment.map(|(name, value)| (name.into(), value.into()));
+    let (config, warnings) = Config::read(environment, []).unwrap();
+    assert_eq!((config.engine.mtu, config.engine.insecure), (Some(1400), vec!["r:5000".to_owned()]));
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("DOCKER_TLS_CERTDIR is of docker:dind and not read"));
+    let problem = read(&[("MTU", "12")]).unwrap_err();
+    assert!(problem.contains("  MTU: `12` is not a packet size"), "{problem}");
+}

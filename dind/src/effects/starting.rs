@@ -26,6 +26,19 @@ impl World {
         })
     }
 
+    pub(super) fn furnish(&self) -> Work<Words> {
+        let (config, version) = (Config::clone(&self.config), self.version.get());
+        let task = self.task.borrow();
+        let known = task.as_ref().map(|task| (task.daemon.clone(), task.guard.as_ref().map(|order| order.allow.clone())));
+        Work::here(async move {
+            let furnished = off_loop("furnish", move || {
+                let (daemon, allow) = known?;
+                Some(outfit::furnish_dockerd(&config, &daemon, version, allow.as_ref()))
+            });
+            Outcome::Furnished(furnished.await.flatten().unwrap_or_else(|| Err(collapse("configuring docker"))))
+        })
+    }
+
     pub(super) fn probe(&self) -> Work<Words> {
         let socket = self.hidden_socket();
         Work::here(async move {

@@ -11,7 +11,6 @@ use tracing::{info, warn};
 
 use super::{Task, World, collapse, from_now, guarding};
 use crate::{
-    config::Config,
     host, mounts,
     outfit::{self, Places},
     stages,
@@ -21,7 +20,7 @@ use crate::{
 
 impl World {
     pub(super) fn prepare(&self) -> Work<Words> {
-        let (config, slot, version) = (Rc::clone(&self.config), Rc::clone(&self.task), self.version.get());
+        let (config, slot) = (Rc::clone(&self.config), Rc::clone(&self.task));
         let search = self.search();
         Work::here(async move {
             let (path, wish) = (config.storage.root.clone(), config.storage.wish);
@@ -40,9 +39,8 @@ impl World {
             let formatted = disk.is_none();
             // From here on there is something to remove, whatever else fails.
             *slot.borrow_mut() = Some(Task { storage, root: Some(root), disk, daemon, socket, guard });
-            let config = Config::clone(&config);
             let furnish = move || {
-                outfit::furnish(&config, &given, version, guarded.as_ref().map(|order| &order.allow))?;
+                outfit::furnish_containerd(&given)?;
                 guarded.map_or(Ok(()), |order| guarding::furnish(&own, &order, host::find("runc", &search)))
             };
             match off_loop("furnish", furnish).await {

@@ -55,7 +55,7 @@ impl Lifecycle {
         let when = if early { " before docker was usable" } else { "" };
         let last = self.last_complaint();
         let of = stages::RESTARTS.len();
-        let beside = [Job::Probe, Job::WatchDaemon, Job::WatchSpace, Job::Sweep].map(Action::Abandon);
+        let beside = [Job::Furnish, Job::Probe, Job::WatchDaemon, Job::WatchSpace, Job::Sweep].map(Action::Abandon);
         let mut actions: Actions = beside.into_iter().chain([Action::Disarm(Timer::Sweep)]).collect();
         if guarded {
             actions.extend([Action::Abandon(Job::Publish), Action::Disarm(Timer::Gate)]);

@@ -4,18 +4,18 @@ use supervise::{Action, Level};
 
 use super::{Actions, Lifecycle, Phase, gate::Gate};
 use crate::{
-    daemon::version::{NEWEST, OLDEST, Version},
+    daemon::version::{NEWEST, OLDEST},
     stages,
-    words::{Failure, Job, Obligation, Role, Timer, exit},
+    words::{Failure, Job, Obligation, Role, Timer, Words, exit},
 };
 
 impl Lifecycle {
     pub(super) fn checked(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
             (Phase::Checking, Ok(())) => {
-                // Beside each other: a program of 70 MB takes a moment to say its name.
+                // Beside everything up to the start of dockerd: a program of 70 MB takes a moment to say its name.
                 let ask = self.spawn(Role::Version);
-                self.enter(Phase::Nesting { nested: false, known: false }, [ask, Action::Run(Job::Nest)])
+                self.enter(Phase::Nesting, [ask, Action::Run(Job::Nest)])
             }
             (Phase::Checking, Err(failure)) => self.fail_then(failure, Self::exit),
             _ => vec![],
@@ -24,51 +24,13 @@ impl Lifecycle {
 
     pub(super) fn nested(&mut self, result: Result<(), Failure>) -> Actions {
         match (self.phase, result) {
-            (Phase::Nesting { known, .. }, Ok(())) => {
-                self.phase = Phase::Nesting { nested: true, known };
-                self.prepare()
+            (Phase::Nesting, Ok(())) => {
+                self.owes.push(Obligation::RemoveDataRoot);
+                self.enter(Phase::Preparing, [Action::Run(Job::Prepare)])
             }
-            (Phase::Nesting { .. }, Err(failure)) => self.fail_then(failure, Self::exit),
+            (Phase::Nesting, Err(failure)) => self.fail_then(failure, Self::exit),
             _ => vec![],
         }
-    }
-
-    /// dockerd said which one it is.
-    pub(super) fn versioned(&mut self, version: Version) -> Actions {
-        let Phase::Nesting { nested, .. } = self.phase else { return vec![] };
-        self.phase = Phase::Nesting { nested, known: true };
-        if version < OLDEST {
-            let why =
-                format!("dockerd is {version}, too old: nothing before {OLDEST} knows cgroup v2\nhint: install a newer one in the image");
-            return self.fail_then(Failure { code: exit::HOST, why }, Self::exit);
-        }
-        if version > NEWEST {
-            let major = NEWEST.major;
-            let what = format!("dockerd is {version}, newer than this program knows: the last one looked at is {major}");
-            return vec![Action::Say(Level::Warn, what)];
-        }
-        vec![]
-    }
-
-    /// The answer to which one it is has ended, with whatever it said.
-    pub(super) fn asked(&mut self) -> Actions {
-        let Phase::Nesting { known, .. } = self.phase else { return vec![] };
-        let mut actions = Vec::new();
-        if !known {
-            let what = "dockerd does not say which version it is; it gets only settings that every version knows".to_owned();
-            actions.push(Action::Say(Level::Warn, what));
-        }
-        actions.extend(self.prepare());
-        actions
-    }
-
-    /// Makes the data-root once the ground is ready and it is known for which docker.
-    fn prepare(&mut self) -> Actions {
-        if !matches!(self.phase, Phase::Nesting { nested: true, .. }) || self.alive.contains(&Role::Version) {
-            return vec![];
-        }
-        self.owes.push(Obligation::RemoveDataRoot);
-        self.enter(Phase::Preparing, [Action::Run(Job::Prepare)])
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), Failure>) -> Actions {
@@ -135,15 +97,60 @@ impl Lifecycle {
         actions
     }
 
+    /// containerd beside dockerd, which waits for its socket: one that dockerd starts itself it looks after only once a second, which
+    /// costs a second at the start and another at the end.
     pub(super) fn start_daemons(&mut self) -> Actions {
-        // Both at once: dockerd waits for containerd's socket. One that it starts itself it looks after only once a second, which costs a
-        // second at the start and another at the end.
-        let daemons = [Role::Containerd, Role::Dockerd].map(|role| self.spawn(role));
+        let containerd = self.spawn(Role::Containerd);
         let gate = (self.gate != Gate::None).then(|| self.spawn(Role::Gate));
-        self.enter(Phase::Starting { publishing: false }, daemons.into_iter().chain([Action::Run(Job::Probe)]).chain(gate))
+        let mut actions = self.enter(Phase::Starting { publishing: false }, [containerd].into_iter().chain(gate));
+        actions.extend(if self.furnished { self.start_dockerd() } else { self.furnish() });
+        actions
     }
 
-    pub(super) fn spawn(&mut self, role: Role) -> Action<crate::words::Words> {
+    /// Has dockerd's configuration written once it has said which one it is, or has ended without.
+    pub(super) fn furnish(&mut self) -> Actions {
+        if self.phase != (Phase::Starting { publishing: false }) || self.alive.contains(&Role::Version) {
+            return vec![];
+        }
+        let mut actions = Vec::new();
+        match self.version {
+            None => {
+                let what = "dockerd does not say which version it is; it gets only settings that every version knows".to_owned();
+                actions.push(Action::Say(Level::Warn, what));
+            }
+            Some(version) if version < OLDEST => {
+                let why = format!(
+                    "dockerd is {version}, too old: nothing before {OLDEST} knows cgroup v2\nhint: install a newer one in the image"
+                );
+                return self.fail_then(Failure { code: exit::HOST, why }, Self::terminate);
+            }
+            Some(version) if version > NEWEST => {
+                let major = NEWEST.major;
+                let what = format!("dockerd is {version}, newer than this program knows: the last one looked at is {major}");
+                actions.push(Action::Say(Level::Warn, what));
+            }
+            Some(_) => {}
+        }
+        actions.push(Action::Run(Job::Furnish));
+        actions
+    }
+
+    pub(super) fn furnished(&mut self, result: Result<(), Failure>) -> Actions {
+        match (self.phase, result) {
+            (Phase::Starting { publishing: false }, Ok(())) => {
+                self.furnished = true;
+                self.start_dockerd()
+            }
+            (Phase::Starting { publishing: false }, Err(failure)) => self.fail_then(failure, Self::terminate),
+            _ => vec![],
+        }
+    }
+
+    fn start_dockerd(&mut self) -> Actions {
+        vec![self.spawn(Role::Dockerd), Action::Run(Job::Probe)]
+    }
+
+    pub(super) fn spawn(&mut self, role: Role) -> Action<Words> {
         self.alive.insert(role);
         Action::Spawn(role)
     }

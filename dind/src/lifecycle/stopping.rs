@@ -21,7 +21,7 @@ impl Lifecycle {
         let mut actions = self.deadlines().to_vec();
         actions.extend(match self.phase {
             // Nothing has been done that would have to be undone.
-            Phase::New | Phase::Checking | Phase::Nesting { .. } => return self.exit(),
+            Phase::New | Phase::Checking | Phase::Nesting => return self.exit(),
             // Nothing is under way that would be known a moment later.
             Phase::Starting { publishing: true } if self.gate == Gate::Awaited => self.terminate(),
             // A moment later it is known what there is to undo.
@@ -81,7 +81,7 @@ impl Lifecycle {
             Phase::Killing { burying: false } => self.bury(),
             Phase::New
             | Phase::Checking
-            | Phase::Nesting { .. }
+            | Phase::Nesting
             | Phase::Preparing
             | Phase::Formatting { .. }
             | Phase::Starting { .. }
@@ -116,10 +116,17 @@ impl Lifecycle {
     pub(super) fn terminate(&mut self) -> Actions {
         let mut actions = Vec::new();
         match self.phase {
-            Phase::Starting { .. } => actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Probe)]),
+            Phase::Starting { .. } => {
+                actions.extend([Action::Disarm(Timer::Start), Action::Abandon(Job::Furnish), Action::Abandon(Job::Probe)]);
+            }
             Phase::Lingering => actions.push(Action::Abandon(Job::WatchDaemon)),
             Phase::Draining => actions.push(Action::Abandon(Job::KillContainers)),
             _ => {}
+        }
+        if !self.alive.contains(&Role::Dockerd) {
+            // It was not started yet.
+            actions.extend(self.bury());
+            return actions;
         }
         actions.push(Action::Signal(Target::Child(Role::Dockerd), Signal::TERM));
         if !self.stopping {
@@ -132,7 +139,10 @@ impl Lifecycle {
     pub(super) fn child_ended(&mut self, role: Role, how: &str) -> Actions {
         self.alive.remove(&role);
         if role == Role::Version {
-            return self.asked();
+            return match self.phase {
+                Phase::Restarting(step @ Step::Burying { .. }) => self.buried(step),
+                _ => self.furnish(),
+            };
         }
         match self.phase {
             Phase::Formatting { mounting: false } if role == Role::Mkfs => self.not_formatted(how),
@@ -148,6 +158,7 @@ impl Lifecycle {
                 self.code = exit::UNAVAILABLE;
                 let mut actions = vec![
                     Action::Disarm(Timer::Start),
+                    Action::Abandon(Job::Furnish),
                     Action::Abandon(Job::Probe),
                     Action::Abandon(Job::WatchDaemon),
                     Action::Abandon(Job::AwaitRunner),
@@ -159,7 +170,7 @@ impl Lifecycle {
             }
             Phase::New
             | Phase::Checking
-            | Phase::Nesting { .. }
+            | Phase::Nesting
             | Phase::Preparing
             | Phase::Formatting { .. }
             | Phase::Serving

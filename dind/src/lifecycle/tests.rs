@@ -51,6 +51,8 @@ struct World {
     cleared: bool,
     /// docker was told not to answer.
     silent: bool,
+    /// dockerd's configuration was written.
+    furnished: bool,
 }
 
 impl World {
@@ -63,7 +65,7 @@ impl World {
             }
         }
         if self.alive.contains(&Role::Version) {
-            events.extend([(19, 3), (26, 1), (30, 0)].map(|(major, minor)| Event::Noted(Note::Version(Version { major, minor }))));
+            events.extend([(19, 3), (26, 1)].map(|(major, minor)| Event::Noted(Note::Version(Version { major, minor }))));
         }
         if self.jobs.contains(&Job::Probe) && self.alive.contains(&Role::Dockerd) {
             events.push(Event::Noted(Note::Refusal("why".into())));
@@ -93,6 +95,7 @@ impl World {
                     Outcome::Silent(_) => self.silent = true,
                     Outcome::Answering(_) => self.silent = false,
                     Outcome::Cleared(Ok(())) => self.cleared = true,
+                    Outcome::Furnished(Ok(())) => self.furnished = true,
                     _ => {}
                 }
                 self.followed |= *outcome == Outcome::RunnerEnded;
@@ -146,7 +149,10 @@ impl World {
                         Job::Clear => assert!(self.buried && self.alive.is_empty(), "nothing is taken away from the living"),
                         Job::Pay(obligation) => {
                             assert_eq!(self.owes.last(), Some(obligation), "only what is owed is paid, last first");
-                            assert!(self.buried || self.alive.is_empty() && !self.spawned, "nothing is undone under a living process");
+                            assert!(
+                                self.buried || self.alive.iter().all(|role| *role == Role::Version) && !self.spawned,
+                                "nothing is undone under a living process"
+                            );
                             assert!(!self.jobs.contains(&Job::WatchSpace), "nobody looks at what is being taken away");
                         }
                         _ => {}
@@ -174,13 +180,13 @@ impl World {
                     if matches!(role, Role::Version | Role::Mkfs) {
                         continue;
                     }
-                    assert!(!self.spawned || self.cleared, "daemons are started again only where nothing of the dead is left");
-                    self.burying = false;
-                    self.buried = false;
-                    if *role == Role::Dockerd {
-                        (self.spawned, self.cleared) = (true, false);
+                    if *role == Role::Containerd {
+                        assert!(!self.spawned || self.cleared, "daemons are started again only where nothing of the dead is left");
+                        (self.spawned, self.cleared, self.burying, self.buried) = (true, false, false, false);
                         self.starts += 1;
                         assert!(self.starts <= 2, "not for ever");
+                    } else {
+                        assert!(self.furnished && !self.alive.contains(&Role::Version), "dockerd has its configuration");
                     }
                     if !self.owes.contains(&Obligation::Unmount) {
                         self.owes.push(Obligation::Unmount);
@@ -259,6 +265,7 @@ fn outcomes(job: &Job) -> Vec<Outcome> {
         Job::Prepare => vec![Outcome::Prepared(Ok(())), Outcome::Prepared(Err(failure())), Outcome::Unformatted],
         Job::Mount => vec![Outcome::Mounted(Ok(())), Outcome::Mounted(Err(failure()))],
         Job::Sweep => vec![Outcome::Swept],
+        Job::Furnish => vec![Outcome::Furnished(Ok(())), Outcome::Furnished(Err(failure()))],
         Job::Clear => vec![Outcome::Cleared(Ok(())), Outcome::Cleared(Err(failure()))],
         Job::WatchDaemon => vec![Outcome::Silent(Duration::from_secs(10)), Outcome::Answering(Duration::from_secs(20)), Outcome::Unwatched],
         Job::WatchSpace => vec![
@@ -407,10 +414,19 @@ fn a_stop_in_the_middle_of_a_restart_is_obeyed() {
 }
 
 #[test]
-fn a_dockerd_older_than_cgroup_v2_is_refused_before_anything_is_made() {
-    let mut life = in_phase("nesting");
-    let actions = life.on(Event::Noted(Note::Version(Version { major: 19, minor: 3 })));
-    assert_eq!(actions.last(), Some(&Action::Exit(exit::HOST)));
+fn a_dockerd_older_than_cgroup_v2_is_not_started() {
+    let mut life = in_phase("starting, alone");
+    life.on(Event::Noted(Note::Version(Version { major: 19, minor: 3 })));
+    let actions = life.on(Event::ChildEnded(Role::Version, ChildEnd::Code(0)));
+    assert!(actions.contains(&Action::Signal(Target::Everything, Signal::KILL)), "{actions:?}");
+    assert_eq!((life.phase, life.code), (Phase::Killing { burying: true }, exit::HOST));
+}
+
+#[test]
+fn a_dockerd_that_does_not_say_its_version_is_started_with_a_warning() {
+    let mut life = in_phase("starting, alone");
+    let actions = life.on(Event::ChildEnded(Role::Version, ChildEnd::Code(1)));
+    assert!(matches!(&actions[..], [Action::Say(Level::Warn, _), Action::Run(Job::Furnish)]), "{actions:?}");
 }
 
 #[test]
@@ -450,12 +466,13 @@ fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
         ("new", None),
         ("checking", Some(Event::Started)),
         ("nesting", Some(Event::Told(Outcome::Checked(Ok(()))))),
-        ("nesting, nested", Some(Event::Told(Outcome::Nested(Ok(()))))),
-        ("nesting, known", Some(Event::Noted(Note::Version(DOCKER)))),
-        ("preparing", Some(Event::ChildEnded(Role::Version, ChildEnd::Code(0)))),
+        ("preparing", Some(Event::Told(Outcome::Nested(Ok(()))))),
         ("formatting", Some(Event::Told(Outcome::Unformatted))),
         ("formatting, mounting", Some(Event::ChildEnded(Role::Mkfs, ChildEnd::Code(0)))),
-        ("starting", Some(Event::Told(Outcome::Mounted(Ok(()))))),
+        ("starting, alone", Some(Event::Told(Outcome::Mounted(Ok(()))))),
+        ("starting, known", Some(Event::Noted(Note::Version(DOCKER)))),
+        ("starting, furnishing", Some(Event::ChildEnded(Role::Version, ChildEnd::Code(0)))),
+        ("starting", Some(Event::Told(Outcome::Furnished(Ok(()))))),
         ("starting, publishing", Some(Event::Told(Outcome::Usable(Ok(()))))),
         ("serving", Some(Event::Told(Outcome::Published(Ok(()))))),
         ("lingering", Some(Event::Signal(Signal::TERM))),
@@ -512,6 +529,7 @@ fn the_transition_table() {
         Job::Nest,
         Job::Prepare,
         Job::Mount,
+        Job::Furnish,
         Job::Sweep,
         Job::Clear,
         Job::WatchSpace,

@@ -31,8 +31,9 @@ fn docker_that_is_usable_before_its_gate_waits_for_it() {
         Event::Started,
         Event::Told(Outcome::Checked(Ok(()))),
         Event::Told(Outcome::Nested(Ok(()))),
-        Event::ChildEnded(Role::Version, ChildEnd::Code(0)),
         Event::Told(Outcome::Prepared(Ok(()))),
+        Event::ChildEnded(Role::Version, ChildEnd::Code(0)),
+        Event::Told(Outcome::Furnished(Ok(()))),
     ] {
         life.on(event);
     }
