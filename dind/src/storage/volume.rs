@@ -266,7 +266,7 @@ mod tests {
             (Seen { entry_types: false, ..seen(Kind::Xfs) }, wish(Mode::Xfs)),
             (Seen { quota: Some(Support::Off), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
             (Seen { quota: Some(Support::Taken(5)), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
-            (Seen { quota: Some(Support::Unknown(Errno::ENOSYS)), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
+            (Seen { quota: Some(Support::Unknown(Errno::EPERM)), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
             (seen(Kind::Overlay), wish(Mode::Any)),
             (seen(Kind::Remote), wish(Mode::Any)),
             (seen(Kind::Refused), wish(Mode::Any)),
