@@ -1,5 +1,5 @@
 //! Owns the deletion of a directory tree by descriptor: no path is ever resolved twice, no link followed, no mount crossed.
-//! Which tree may be deleted is decided by `data_root` and `remains`, the only callers.
+//! Which tree may be deleted is decided by `storage` and `remains`, the only callers.
 
 use std::{
     ffi::{CStr, CString},

@@ -234,6 +234,8 @@ impl World {
         if self.is_stopping() {
             assert!(self.timers.contains(&Timer::End), "a stop always has an end");
         }
+        let may_sweep = life.phase == Phase::Serving;
+        assert!(may_sweep || !self.timers.contains(&Timer::Sweep), "who is leaving does not look for the dead");
         // What goes on beside the life does not carry it.
         let jobs = self.jobs.iter().any(|job| !matches!(job, Job::Sweep | Job::WatchSpace));
         let timers = self.timers.iter().any(|timer| *timer != Timer::Sweep);

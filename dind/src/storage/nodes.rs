@@ -27,6 +27,10 @@ pub(super) fn loop_device(number: u32) -> nix::Result<PathBuf> {
 
 /// A node of the block device that a file system lies on, by the name that udev would give it.
 pub(super) fn block_device(device: u64) -> nix::Result<CString> {
+    if major(device) == 0 {
+        // A file system without a block device (tmpfs, overlay, NFS).
+        return Err(Errno::ENOTBLK);
+    }
     let path = PathBuf::from(format!("/dev/block/{}:{}", major(device), minor(device)));
     match nix::unistd::mkdir("/dev/block", Mode::S_IRWXU) {
         Ok(()) | Err(Errno::EEXIST) => {}

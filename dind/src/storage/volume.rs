@@ -44,6 +44,8 @@ pub enum Kind {
     Memory,
     /// NFS, SMB, FUSE, 9p...
     Remote,
+    /// ZFS, aufs, eCryptfs: overlay may work there, and docker's driver says no (moby/moby, daemon/graphdriver/overlay2/overlay.go).
+    Refused,
     /// ext4, btrfs...
     Other,
 }
@@ -90,6 +92,12 @@ const REMOTE: [statfs::FsType; 7] = [
     statfs::FsType(0x00c3_6400), // Ceph
 ];
 
+const REFUSED: [statfs::FsType; 3] = [
+    statfs::FsType(0x2fc1_2fc1), // ZFS
+    statfs::FsType(0x6175_6673), // aufs
+    statfs::FsType(0xf15f),      // eCryptfs
+];
+
 /// Looks at the storage root. `has_maker` says whether [`disk::MAKER`] is in this container.
 ///
 /// # Errors
@@ -103,11 +111,12 @@ pub fn look(path: &Path, wish: &Wish, has_maker: bool) -> Result<Seen, String> {
         statfs::OVERLAYFS_SUPER_MAGIC => Kind::Overlay,
         statfs::TMPFS_MAGIC => Kind::Memory,
         other if REMOTE.contains(&other) => Kind::Remote,
+        other if REFUSED.contains(&other) => Kind::Refused,
         _ => Kind::Other,
     };
     let limited = wish.mode == Mode::Xfs && wish.quota.is_some() && kind == Kind::Xfs;
     let quota = limited.then(|| File::open(path).map(|file| quota::support(file.as_fd()))).and_then(Result::ok);
-    let try_overlay = wish.mode == Mode::Any && !matches!(kind, Kind::Overlay | Kind::Remote);
+    let try_overlay = wish.mode == Mode::Any && !matches!(kind, Kind::Overlay | Kind::Remote | Kind::Refused);
     Ok(Seen {
         kind,
         entry_types: tells_entry_types(path).map_err(sentence)?,
@@ -188,6 +197,7 @@ fn judge_any(found: &Seen, path: &Path, add: &mut impl FnMut(bool, String, &str)
         (Kind::Remote, _) => {
             add(true, format!("{shown} is on a network or FUSE file system: overlay2 loses files there, or does not work"), ELSEWHERE);
         }
+        (Kind::Refused, _) => add(true, format!("{shown} is on a file system that docker's overlay2 does not take"), ELSEWHERE),
         _ if !found.entry_types => {
             add(true, format!("{shown} is on a file system that does not tell the types of entries: overlay2 refuses it"), ELSEWHERE);
         }
@@ -242,11 +252,11 @@ mod tests {
 
     #[test]
     fn each_mode_takes_the_file_systems_that_it_can_work_on() {
-        let kinds = [Kind::Xfs, Kind::Overlay, Kind::Memory, Kind::Remote, Kind::Other];
+        let kinds = [Kind::Xfs, Kind::Overlay, Kind::Memory, Kind::Remote, Kind::Refused, Kind::Other];
         let taken = |mode| kinds.map(|kind| refusals(seen(kind), wish(mode)).is_empty());
-        assert_eq!(taken(Mode::Xfs), [true, false, false, false, false]);
-        assert_eq!(taken(Mode::Any), [true, false, true, false, true]);
-        assert_eq!(taken(Mode::Loop), [true; 5]);
+        assert_eq!(taken(Mode::Xfs), [true, false, false, false, false, false]);
+        assert_eq!(taken(Mode::Any), [true, false, true, false, false, true]);
+        assert_eq!(taken(Mode::Loop), [true; 6]);
     }
 
     #[test]
@@ -256,9 +266,10 @@ mod tests {
             (Seen { entry_types: false, ..seen(Kind::Xfs) }, wish(Mode::Xfs)),
             (Seen { quota: Some(Support::Off), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
             (Seen { quota: Some(Support::Taken(5)), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
-            (Seen { quota: Some(Support::Unknown(Errno::ENOSYS)), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
+            (Seen { quota: Some(Support::Unknown(Errno::EPERM)), ..seen(Kind::Xfs) }, Wish { quota: Some(20 << 30), ..wish(Mode::Xfs) }),
             (seen(Kind::Overlay), wish(Mode::Any)),
             (seen(Kind::Remote), wish(Mode::Any)),
+            (seen(Kind::Refused), wish(Mode::Any)),
             (seen(Kind::Memory), wish(Mode::Any)),
             (Seen { entry_types: false, ..seen(Kind::Other) }, wish(Mode::Any)),
             (Seen { overlay_works: Some(Err("mount an overlay: EINVAL".into())), ..seen(Kind::Other) }, wish(Mode::Any)),
