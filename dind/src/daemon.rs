@@ -33,6 +33,8 @@ pub struct Daemon {
     pub mirrors: Vec<String>,
     /// Its own log level.
     pub log_level: &'static str,
+    /// The group of cgroups that containers get theirs in, if not docker's default.
+    pub cgroup_parent: Option<String>,
 }
 
 impl Daemon {
@@ -81,6 +83,7 @@ impl Daemon {
             "--storage-driver=overlay2".into(),
             format!("--log-level={}", self.log_level).into(),
         ];
+        arguments.extend(self.cgroup_parent.iter().map(|parent| format!("--cgroup-parent={parent}").into()));
         arguments.extend(self.mirrors.iter().map(|mirror| format!("--registry-mirror={mirror}").into()));
         arguments
     }
@@ -135,6 +138,7 @@ mod tests {
             group: 123,
             mirrors: vec!["https://mirror.example".into(), "http://127.0.0.1:5000".into()],
             log_level: "warn",
+            cgroup_parent: Some("/docker/x/docker".into()),
         };
         let lines =
             |arguments: Vec<OsString>| -> Vec<String> { arguments.into_iter().map(|argument| argument.into_string().unwrap()).collect() };

@@ -49,7 +49,7 @@ impl World {
     }
 
     fn search(&self) -> OsString {
-        self.environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::PATH.into())
+        ground::search(&self.environment)
     }
 
     fn hidden_socket(&self) -> Option<PathBuf> {

@@ -11,18 +11,17 @@ use crate::{
     config::Config,
     daemon::Daemon,
     data_root::StorageRoot,
-    ground::{self, Purpose},
-    mounts, probe, stages,
+    ground, mounts, probe, stages,
     words::{Failure, Outcome, Words, exit},
 };
 
 impl World {
     pub(super) fn check(&self) -> Work<Words> {
-        let (config, search) = (Config::clone(&self.config), self.search());
+        let (config, environment) = (Config::clone(&self.config), self.environment.clone());
         Work::here(async move {
             let checked = off_loop("check", move || {
                 ground::open_up();
-                ground::check(&config, &search, Purpose::Start)
+                ground::check(&config, &environment)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
         })
@@ -52,6 +51,7 @@ impl World {
                 group: config.access.group,
                 mirrors: config.engine.mirrors.clone(),
                 log_level: config.dockerd_log_level(),
+                cgroup_parent: ground::home().parent,
             };
             let (file, text) = (daemon.containerd_config_file(), daemon.containerd_config());
             // From here on there is something to remove, whatever else fails.
