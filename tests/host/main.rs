@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
 mod dind;
+mod forms;
 mod harness;
 mod pair;
 mod round_trips;

@@ -166,19 +166,19 @@ impl Cure {
 /// What is wrong, and what cures it, in lines that begin with `hint:`. A cure that was told before is not told again, but where.
 #[derive(Debug, Default)]
 pub struct Telling<'a> {
-    told: Vec<&'a Finding>,
+    told: Vec<(Vec<String>, &'a str)>,
 }
 
 impl<'a> Telling<'a> {
     /// The lines of one finding.
     pub fn lines(&mut self, finding: &'a Finding, platform: Option<Platform>) -> Vec<String> {
         let mut lines: Vec<String> = finding.what.lines().map(str::to_owned).collect();
-        if let Some(before) = self.told.iter().find(|told| told.cure == finding.cure && finding.cure != Cure::Said) {
-            let (about, _) = before.what.split_once(':').unwrap_or((&before.what, ""));
-            lines.push(format!("hint: as for \"{about}\""));
+        let hints = finding.cure.hints(platform);
+        if let Some((_, before)) = self.told.iter().find(|(told, _)| *told == hints && !hints.is_empty()) {
+            lines.push(format!("hint: as for \"{before}\""));
         } else {
-            lines.extend(finding.cure.hints(platform).into_iter().map(|hint| format!("hint: {hint}")));
-            self.told.push(finding);
+            lines.extend(hints.iter().map(|hint| format!("hint: {hint}")));
+            self.told.push((hints, finding.what.split_once(':').map_or(&finding.what, |(about, _)| about)));
         }
         lines
     }

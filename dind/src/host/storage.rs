@@ -64,8 +64,8 @@ fn tells_entry_types(path: &Path) -> nix::Result<bool> {
     Ok(true)
 }
 
-/// What is wrong with it, `tried` being an overlay that was mounted there.
-pub fn judge(seen: &Result<Storage, String>, tried: &Overlay, path: &Path) -> Prerequisite {
+/// What is wrong with it, `tried` being an overlay that was mounted there, by a process that AppArmor may have `confined`.
+pub fn judge(seen: &Result<Storage, String>, tried: Overlay, confined: bool, path: &Path) -> Prerequisite {
     const MIB: u64 = 1024 * 1024;
     let shown = path.display();
     let found = match seen {
@@ -104,7 +104,7 @@ pub fn judge(seen: &Result<Storage, String>, tried: &Overlay, path: &Path) -> Pr
             Cure::Anywhere("make the file system anew with mkfs.xfs -n ftype=1; it cannot be changed later"),
         );
     } else if let Overlay::Refused(cause) = tried {
-        page.refuse(format!("an overlay cannot be mounted on {shown}: {cause}"), overlay_cure(*cause));
+        page.refuse(format!("an overlay cannot be mounted on {shown}: {cause}"), overlay_cure(cause, confined));
     }
     if found.bytes < FEW_BYTES {
         let what = format!("{shown} has only {} MiB left", found.bytes / MIB);
@@ -117,10 +117,12 @@ pub fn judge(seen: &Result<Storage, String>, tried: &Overlay, path: &Path) -> Pr
     page
 }
 
-fn overlay_cure(cause: Errno) -> Cure {
+fn overlay_cure(cause: Errno, confined: bool) -> Cure {
     match cause {
         Errno::ENODEV => Cure::Anywhere("the host's kernel has no overlay: `modprobe overlay` on the host, or another kernel"),
-        Errno::EACCES => Cure::AppArmor,
+        Errno::EACCES if confined => Cure::AppArmor,
+        // Without CAP_DAC_OVERRIDE an overlay cannot use the directory it works in, whose mode is 0.
+        Errno::EACCES => Cure::UsualCapabilities,
         Errno::EPERM => Cure::Privileges,
         _ => Cure::StorageVolume,
     }

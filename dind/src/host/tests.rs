@@ -149,6 +149,7 @@ fn what_makes_a_start_impossible_is_a_refusal() {
     let refusals = [
         with(Process { capabilities: Some(!(1 << 21)), ..good.process.clone() }),
         with(Process { capabilities: Some(!(1 << 12)), ..good.process.clone() }),
+        with(Process { capabilities: Some(!(1 << 27)), ..good.process.clone() }),
         Facts { calls: Calls { refused: vec!["keyctl"], openat2: None }, ..good.clone() },
         Facts { calls: Calls { refused: vec![], openat2: Some(Errno::ENOSYS) }, ..good.clone() },
         Facts { calls: Calls { refused: vec![], openat2: Some(Errno::EPERM) }, ..good.clone() },
@@ -182,7 +183,6 @@ fn what_a_start_can_live_with_is_a_warning() {
     let Cgroup::Unified { home, kind, .. } = unified() else { panic!("v2") };
     let warnings = [
         with(Process { capabilities: None, ..good.process.clone() }),
-        with(Process { capabilities: Some(!(1 << 27)), ..good.process.clone() }),
         with(Process { no_new_privileges: true, ..good.process.clone() }),
         with(Process { remapped: true, ..good.process.clone() }),
         with(Process { open_files: 1024, ..good.process.clone() }),
@@ -198,6 +198,15 @@ fn what_a_start_can_live_with_is_a_warning() {
         let all = found(&facts);
         assert_eq!((all.len(), all[0].weight), (1, Weight::Warning), "one thing is odd and told once: {all:#?}");
     }
+}
+
+/// Seen with `--cap-drop ALL`: the kernel's answer to the overlay is the same EACCES as AppArmor's.
+#[test]
+fn an_overlay_that_is_denied_is_blamed_on_apparmor_only_where_there_is_a_profile() {
+    let denied = Facts { trial: Trial { overlay: Overlay::Refused(Errno::EACCES), ..good().trial }, ..good() };
+    assert_eq!(found(&denied)[0].cure, Cure::UsualCapabilities);
+    let process = Process { apparmor: Some("docker-default (enforce)".into()), ..good().process };
+    assert_eq!(found(&Facts { process, ..denied })[0].cure, Cure::AppArmor);
 }
 
 #[test]
@@ -223,9 +232,19 @@ fn every_cure_has_words_for_every_platform_and_the_known_one_is_told_alone() {
         AppArmor, NewPrivileges, OpenFiles, Privileges, Ptrace, Seccomp, StorageVolume, SystemPaths, TaskVolume, UserNamespace,
         UsualCapabilities,
     };
-    for cure in
-        [Privileges, UsualCapabilities, Seccomp, AppArmor, SystemPaths, StorageVolume, TaskVolume, OpenFiles, NewPrivileges, UserNamespace]
-    {
+    for cure in [
+        Privileges,
+        UsualCapabilities,
+        Ptrace,
+        Seccomp,
+        AppArmor,
+        SystemPaths,
+        StorageVolume,
+        TaskVolume,
+        OpenFiles,
+        NewPrivileges,
+        UserNamespace,
+    ] {
         assert_eq!(cure.hints(None).len(), 4, "{cure:?}");
         assert_eq!(cure.hints(Some(Platform::Nomad)).len(), 1, "{cure:?}");
     }
