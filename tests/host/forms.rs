@@ -10,6 +10,7 @@ use runner_tests::{
     pair::Pair,
     process::Ending,
     programs::{Program, built_dir},
+    sidecar::TOOLS,
     xfs::{Ftype, Xfs},
 };
 
@@ -17,37 +18,6 @@ const SOON: Duration = Duration::from_secs(120);
 
 /// What a platform can give without `--privileged`.
 const CAPABILITIES: &str = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined";
-
-/// Shell functions of every script here. The image is directories, links and a few files; `/usr` comes from the level above, so that any
-/// number of levels costs kilobytes.
-const TOOLS: &str = r#"
-image() {
-    rm -rf /tmp/base && mkdir -p /tmp/base/proc /tmp/base/sys /tmp/base/dev /tmp/base/run /tmp/base/tmp /tmp/base/root /tmp/base/var
-    cp -a /etc /tmp/base/etc
-    echo dockremap:x:500:500::/:/bin/false >> /tmp/base/etc/passwd
-    echo dockremap:x:500: >> /tmp/base/etc/group
-    echo dockremap:165536:65536 | tee /tmp/base/etc/subuid > /tmp/base/etc/subgid
-    for name in bin sbin lib lib64; do ln -s usr/$name /tmp/base/$name; done
-    ln -s /run /tmp/base/var/run
-    tar -C /tmp/base -c . | docker import - base:1 > /tmp/import 2>&1 || cat /tmp/import
-}
-# sidecar NAME OPTION...
-sidecar() {
-    name=$1; shift
-    docker run --detach --name "$name" --env LOG_FORMAT=human --env NO_COLOR=1 --volume /usr:/usr:ro --volume "$BUILT:$BUILT:ro" \
-        --volume "task-$name:/run/task" "$@" base:1 "$DIND" > /dev/null
-}
-# ready NAME: waits, and tells the log when it ended instead
-ready() {
-    until docker exec "$1" "$DIND" health; do
-        [ "$(docker inspect -f '{{.State.Running}}' "$1")" = true ] || { docker logs "$1"; return 1; }
-        sleep 0.1
-    done
-}
-# inside NAME SCRIPT
-inside() { docker exec --env BUILT="$BUILT" --env DIND="$DIND" "$1" sh -c "$2"; }
-TINY='mkdir -p /tmp/i/bin && cp /usr/bin/busybox /tmp/i/bin/busybox && ln -sf busybox /tmp/i/bin/sh && tar -C /tmp/i -c . | docker import - tiny:1 >/dev/null'
-"#;
 
 /// A docker to start sidecars in, and an XFS for them.
 struct Outer {

@@ -8,6 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use nix::{
@@ -21,6 +22,9 @@ use crate::mounts;
 
 /// How the directory of a trial begins; a random word follows.
 const PREFIX: &str = ".overlay-trial-";
+
+/// A trial takes milliseconds; what is this old is nobody's.
+const OLD: Duration = Duration::from_secs(600);
 
 /// Whether a kernel file system can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +130,7 @@ struct Scratch {
 
 impl Scratch {
     fn make(storage: &Path) -> Option<Self> {
+        forget_killed(storage);
         let mut word = [0; 8];
         getrandom::fill(&mut word).ok()?;
         let path = storage.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(word)));
@@ -136,6 +141,16 @@ impl Scratch {
         }
         fs::write(scratch.path.join("lower/below"), "").ok()?;
         Some(scratch)
+    }
+}
+
+/// Removes what trials left that were killed in their few milliseconds.
+fn forget_killed(storage: &Path) {
+    for entry in fs::read_dir(storage).into_iter().flatten().flatten() {
+        let old = |found: fs::Metadata| found.is_dir() && found.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > OLD));
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.metadata().is_ok_and(old) {
+            drop(Scratch { path: entry.path() });
+        }
     }
 }
 
@@ -180,6 +195,20 @@ mod tests {
         if nix::unistd::geteuid().is_root() && trial.mounts.is_ok() {
             assert_ne!(trial.overlay, Overlay::NotTried);
         }
+    }
+
+    #[test]
+    fn what_a_killed_trial_left_is_removed_by_a_later_one_and_a_living_one_is_let_be() {
+        let storage = tempfile::tempdir().unwrap();
+        let [old, young] = ["old", "young"].map(|name| storage.path().join(format!("{PREFIX}{name}")));
+        for path in [&old, &young] {
+            fs::create_dir_all(path.join("lower")).unwrap();
+            fs::write(path.join("lower/below"), "").unwrap();
+        }
+        let long_ago = std::time::UNIX_EPOCH;
+        fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
+        drop(Scratch::make(storage.path()).unwrap());
+        assert!(!old.exists() && young.exists());
     }
 
     #[test]
