@@ -3,7 +3,8 @@
 # The image is directories, links and a few files; /usr comes from the level above, so that any number of levels costs kilobytes.
 image() {
     rm -rf /tmp/base && mkdir -p /tmp/base/proc /tmp/base/sys /tmp/base/dev /tmp/base/run /tmp/base/tmp /tmp/base/root /tmp/base/var
-    cp -a /etc /tmp/base/etc
+    # The settings of the docker of this level are not for the next one, which has no systemd to make groups.
+    cp -a /etc /tmp/base/etc && rm -rf /tmp/base/etc/docker
     echo dockremap:x:500:500::/:/bin/false >> /tmp/base/etc/passwd
     echo dockremap:x:500: >> /tmp/base/etc/group
     echo dockremap:165536:65536 | tee /tmp/base/etc/subuid > /tmp/base/etc/subgid

@@ -68,10 +68,10 @@ docker rm -vf one two three > /dev/null
 
 /// Two tasks on one volume with a limit each. `DOCKER_STORAGE_QUOTA` is per task; docker itself takes some 40 MB of it.
 const QUOTA: &str = r#"
-for name in greedy modest; do sidecar $name --privileged --env DOCKER_STORAGE_QUOTA=256M --volume /xfs/quota:/var/docker-storage; done
+for name in greedy modest; do sidecar $name --privileged --env DOCKER_STORAGE_QUOTA=400M --volume /xfs/quota:/var/docker-storage; done
 ready greedy && ready modest || exit 1
 inside greedy "$TINY"; inside modest "$TINY"
-echo "greedy=$(inside greedy 'docker run --name full tiny:1 busybox dd if=/dev/zero of=/big bs=1M count=400 2>&1' | tr '\n' ' ')"
+echo "greedy=$(inside greedy 'docker run --name full tiny:1 busybox dd if=/dev/zero of=/big bs=1M count=600 2>&1' | tr '\n' ' ')"
 echo "size=$(inside greedy 'df -k --output=size /var/docker-storage/task-*/data 2>/dev/null | sed -n 2p' | tr -d ' ')"
 df -k /xfs /xfs/quota/task-*
 echo "modest=$(inside modest 'docker run --rm tiny:1 busybox dd if=/dev/zero of=/big bs=1M count=100 2>/dev/null && echo written')"
@@ -83,7 +83,7 @@ echo "limits left=$(xfs_quota -x -c 'report -p -n -N' /xfs | awk '$4 > 0' | wc -
 "#;
 
 const NO_QUOTA: &str = r#"
-sidecar plain --privileged --env DOCKER_STORAGE_QUOTA=256M --volume /plain/task:/var/docker-storage
+sidecar plain --privileged --env DOCKER_STORAGE_QUOTA=400M --volume /plain/task:/var/docker-storage
 echo "exit=$(docker wait plain)"
 docker logs plain
 docker rm -v plain > /dev/null

@@ -81,7 +81,7 @@ pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
             if !missing.is_empty() {
                 page.warn(
                     format!("containers can have no limits of {}: their group was not given these controllers", missing.join(", ")),
-                    Cure::Anywhere(
+                    Cure::anywhere(
                         "the host keeps them: see cgroup.subtree_control of the groups above; systemd gives them with Delegate=yes",
                     ),
                 );
@@ -92,7 +92,7 @@ pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
                         "{} is of type `{kind}`: no container could start (\"cannot enter cgroupv2 with domain controllers\")",
                         home.path.display()
                     ),
-                    Cure::Anywhere(
+                    Cure::anywhere(
                         "a group above it is threaded: find who wrote its cgroup.type on the host, and start this container below another",
                     ),
                 );
@@ -102,12 +102,12 @@ pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
             judge_access(&mut page, tree, &root.to_string());
             page.warn(
                 "limits of containers follow the host's old hierarchies, and nothing is nested: newer engines will refuse v1 one day",
-                Cure::Anywhere("boot the host with systemd.unified_cgroup_hierarchy=1, or use a distribution of 2022 or later"),
+                Cure::anywhere("boot the host with systemd.unified_cgroup_hierarchy=1, or use a distribution of 2022 or later"),
             );
         }
         Cgroup::None => page.refuse(
             format!("no control groups at {root}: no container could start"),
-            Cure::Anywhere("mount cgroup2 there; every container engine does so by itself"),
+            Cure::anywhere("mount cgroup2 there; every container engine does so by itself"),
         ),
     }
     page

@@ -2,7 +2,7 @@
 //!
 //! Sources: docker-run(1); the ECS API's `ContainerDefinition`; the Kubernetes API's `SecurityContext`; Nomad's docker driver.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{borrow::Cow, collections::BTreeMap, ffi::OsString};
 
 use super::Finding;
 
@@ -70,12 +70,17 @@ pub enum Cure {
     /// The initial user namespace.
     UserNamespace,
     /// Something that is the same everywhere, in the image or on the host.
-    Anywhere(&'static str),
+    Anywhere(Cow<'static, str>),
     /// The message says it itself, hint and all.
     Said,
 }
 
 impl Cure {
+    /// Something that is the same everywhere.
+    pub fn anywhere(hint: impl Into<Cow<'static, str>>) -> Self {
+        Self::Anywhere(hint.into())
+    }
+
     /// What to write on a platform.
     pub fn on(&self, platform: Platform) -> Option<&'static str> {
         use Platform::{Docker, Ecs, Kubernetes, Nomad};
@@ -156,7 +161,7 @@ impl Cure {
     /// The lines below what is wrong: for one platform, or for all when it is not known.
     pub fn hints(&self, platform: Option<Platform>) -> Vec<String> {
         if let Self::Anywhere(hint) = self {
-            return vec![(*hint).to_owned()];
+            return vec![hint.clone().into_owned()];
         }
         let told = Platform::ALL.into_iter().filter(|told| platform.is_none_or(|platform| platform == *told));
         told.filter_map(|platform| self.on(platform).map(|words| format!("{}: {words}", platform.name()))).collect()

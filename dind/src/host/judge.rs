@@ -69,7 +69,7 @@ fn capabilities(process: &Process, places: &Places<'_>) -> Prerequisite {
     let Some(mask) = process.capabilities else {
         let mut page = Prerequisite::seen("capabilities", "not to be told");
         let what = format!("cannot tell our capabilities: {} is not readable", places.proc.join("self/status").display());
-        page.warn(what, Cure::Anywhere("mount /proc; every container engine does so by itself"));
+        page.warn(what, Cure::anywhere("mount /proc; every container engine does so by itself"));
         return page;
     };
     let lacks = |bit: u8| mask & (1 << bit) == 0;
@@ -107,7 +107,7 @@ fn system_calls(process: &Process, calls: &Calls) -> Prerequisite {
         None => {}
         Some(Errno::ENOSYS) => page.refuse(
             "the kernel has no openat2(2), so what a job left could not be deleted without following its links",
-            Cure::Anywhere("use a host with kernel 5.6 or later"),
+            Cure::anywhere("use a host with kernel 5.6 or later"),
         ),
         Some(cause) => page.refuse(
             format!("openat2(2) is refused ({cause}), so what a job left could not be deleted without following its links"),
@@ -180,7 +180,7 @@ fn programs(missing: &[String]) -> Prerequisite {
         page.seen = format!("{programs} missing");
         page.refuse(
             format!("{programs} not there or not executable"),
-            Cure::Anywhere("install docker's engine, containerd, runc and iptables in the image"),
+            Cure::anywhere("install docker's engine, containerd, runc and iptables in the image"),
         );
     }
     page

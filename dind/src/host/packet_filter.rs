@@ -92,11 +92,11 @@ pub fn judge(seen: PacketFilter) -> Prerequisite {
     match (seen.tables, seen.there) {
         (Some(Tables::Nft), Some(false)) => page.refuse(
             "the image's iptables writes nftables and the host's kernel has none: dockerd would die at its first rule",
-            Cure::Anywhere("`modprobe nf_tables` on the host, or iptables-legacy in the image (update-alternatives --set iptables)"),
+            Cure::anywhere("`modprobe nf_tables` on the host, or iptables-legacy in the image (update-alternatives --set iptables)"),
         ),
         (Some(Tables::Legacy), Some(false)) => page.warn(
             "the image's iptables writes the older tables, and the host's kernel shows none: dockerd will die unless it can load them",
-            Cure::Anywhere("`modprobe iptable_nat iptable_filter` on the host, or iptables-nft in the image"),
+            Cure::anywhere("`modprobe iptable_nat iptable_filter` on the host, or iptables-nft in the image"),
         ),
         _ => {}
     }

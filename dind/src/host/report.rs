@@ -64,8 +64,8 @@ impl Report<'_> {
                 .map(|finding| FindingJson {
                     status: word(Some(finding.weight)),
                     what: &finding.what,
-                    hint: match finding.cure {
-                        Cure::Anywhere(hint) => Some(hint),
+                    hint: match &finding.cure {
+                        Cure::Anywhere(hint) => Some(hint.as_ref()),
                         _ => None,
                     },
                     cures: platforms().filter_map(|platform| Some((platform.name(), finding.cure.on(platform)?))).collect(),
@@ -114,6 +114,6 @@ struct PageJson<'a> {
 struct FindingJson<'a> {
     status: &'static str,
     what: &'a str,
-    hint: Option<&'static str>,
+    hint: Option<&'a str>,
     cures: std::collections::BTreeMap<&'static str, &'static str>,
 }

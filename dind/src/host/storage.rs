@@ -101,25 +101,25 @@ pub fn judge(seen: &Result<Storage, String>, tried: Overlay, confined: bool, pat
     } else if !found.entry_types {
         page.refuse(
             format!("{shown} is XFS made with ftype=0: overlay2 refuses it"),
-            Cure::Anywhere("make the file system anew with mkfs.xfs -n ftype=1; it cannot be changed later"),
+            Cure::anywhere("make the file system anew with mkfs.xfs -n ftype=1; it cannot be changed later"),
         );
     } else if let Overlay::Refused(cause) = tried {
         page.refuse(format!("an overlay cannot be mounted on {shown}: {cause}"), overlay_cure(cause, confined));
     }
     if found.bytes < FEW_BYTES {
         let what = format!("{shown} has only {} MiB left", found.bytes / MIB);
-        page.warn(what, Cure::Anywhere("use a larger volume, or fewer tasks on one host"));
+        page.warn(what, Cure::anywhere("use a larger volume, or fewer tasks on one host"));
     }
     if found.inodes < FEW_INODES {
         let what = format!("{shown} has only {} inodes left", found.inodes);
-        page.warn(what, Cure::Anywhere("use a larger volume, or raise the share for inodes with mkfs.xfs -i maxpct"));
+        page.warn(what, Cure::anywhere("use a larger volume, or raise the share for inodes with mkfs.xfs -i maxpct"));
     }
     page
 }
 
 fn overlay_cure(cause: Errno, confined: bool) -> Cure {
     match cause {
-        Errno::ENODEV => Cure::Anywhere("the host's kernel has no overlay: `modprobe overlay` on the host, or another kernel"),
+        Errno::ENODEV => Cure::anywhere("the host's kernel has no overlay: `modprobe overlay` on the host, or another kernel"),
         Errno::EACCES if confined => Cure::AppArmor,
         // Without CAP_DAC_OVERRIDE an overlay cannot use the directory it works in, whose mode is 0.
         Errno::EACCES => Cure::UsualCapabilities,

@@ -248,7 +248,7 @@ fn every_cure_has_words_for_every_platform_and_the_known_one_is_told_alone() {
         assert_eq!(cure.hints(None).len(), 4, "{cure:?}");
         assert_eq!(cure.hints(Some(Platform::Nomad)).len(), 1, "{cure:?}");
     }
-    assert_eq!(Cure::Anywhere("mend it").hints(Some(Platform::Ecs)), ["mend it"]);
+    assert_eq!(Cure::anywhere("mend it").hints(Some(Platform::Ecs)), ["mend it"]);
 }
 
 /// ECS has no field for a seccomp profile: capabilities alone, which other platforms can live with, are no cure there.
