@@ -25,10 +25,10 @@ sidecar limits --privileged --memory 512m --memory-swap 512m --volume /xfs/limit
 inside limits 'docker run --rm -m 64m --memory-swap 64m --pids-limit 20 tiny:1 sh -c "
     echo memory.max=\$(busybox cat /sys/fs/cgroup/memory.max)
     echo pids.max=\$(busybox cat /sys/fs/cgroup/pids.max)
-    i=0; while [ \$i -lt 40 ]; do busybox sleep 9 & i=\$((i+1)); done 2>/dev/null
-    echo forks=allowed" 2>&1 | grep -e = -e fork | sed "s/.*fork.*Resource.*/forks=refused/; s/.*can.t fork.*/forks=refused/" | sort -u
+    i=0; while [ \$i -lt 40 ]; do busybox sleep 9 & i=\$((i+1)); done
+    echo forks=allowed" 2>&1 | sed "s/.*can.t fork.*/forks=refused/"
 docker run --rm -m 64m --memory-swap 64m tiny:1 busybox dd if=/dev/zero of=/dev/null bs=200M count=1 >/dev/null 2>&1; echo hog=$?'
-echo "sidecar memory.max=$(inside limits 'cat /sys/fs/cgroup/memory.max 2>/dev/null || echo 536870912')"
+echo "sidecar memory.max=$(inside limits 'cat /sys/fs/cgroup/memory.max')"
 echo "group=$(grep 0:: /proc/$(docker inspect -f '{{.State.Pid}}' limits)/cgroup)"
 docker stop --time 60 limits > /dev/null
 echo "stop=$(docker inspect -f '{{.State.ExitCode}}' limits)"

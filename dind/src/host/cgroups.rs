@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::{Prerequisite, cures::Cure, trial::Access};
+use super::{Prerequisite, cures::Cure, judge::OPENS_WITH_RIGHTS, trial::Access};
 use crate::{
     cgroup::{self, Home},
     mounts::Mount,
@@ -56,8 +56,8 @@ pub fn look(root: &Path, own: &str, table: &[Mount]) -> Cgroup {
     }
 }
 
-/// What is wrong with it.
-pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
+/// What is wrong with it. That it is read-only for want of rights may be `told` already.
+pub fn judge(seen: &Cgroup, tree: Access, told: bool, root: &Path) -> Prerequisite {
     let root = root.display();
     let mut page = Prerequisite::seen(
         "control groups",
@@ -76,7 +76,7 @@ pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
             page.refuse(format!("{root} may not be written: no container could start"), Cure::Privileges)
         }
         Cgroup::Unified { controllers, kind, home, .. } => {
-            judge_access(&mut page, tree, &root.to_string());
+            judge_access(&mut page, tree, told, &root.to_string());
             let missing: Vec<&str> = WANTED.into_iter().filter(|wanted| !controllers.iter().any(|found| found == wanted)).collect();
             if !missing.is_empty() {
                 page.warn(
@@ -99,7 +99,7 @@ pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
             }
         }
         Cgroup::Hybrid | Cgroup::Legacy => {
-            judge_access(&mut page, tree, &root.to_string());
+            judge_access(&mut page, tree, told, &root.to_string());
             page.warn(
                 "limits of containers follow the host's old hierarchies, and nothing is nested: newer engines will refuse v1 one day",
                 Cure::anywhere("boot the host with systemd.unified_cgroup_hierarchy=1, or use a distribution of 2022 or later"),
@@ -113,10 +113,14 @@ pub fn judge(seen: &Cgroup, tree: Access, root: &Path) -> Prerequisite {
     page
 }
 
-fn judge_access(page: &mut Prerequisite, tree: Access, root: &str) {
+fn judge_access(page: &mut Prerequisite, tree: Access, told: bool, root: &str) {
     match tree {
         Access::Writable => {}
         Access::Reopens => page.seen += ", read-only; a start can remount it",
+        Access::Closed if told => {
+            page.seen += ", ";
+            page.seen += OPENS_WITH_RIGHTS;
+        }
         Access::Closed => page.refuse(format!("{root} is read-only and cannot be remounted: no container could start"), Cure::Privileges),
     }
 }

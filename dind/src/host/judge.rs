@@ -43,13 +43,15 @@ const FEW_FILES: u64 = 65_536;
 
 /// Everything that docker stands on, in the order in which it is told.
 pub fn judge(facts: &Facts, places: &Places<'_>) -> Vec<Prerequisite> {
+    // Without the right to mount nothing can be remounted; that is one thing to cure and not three.
+    let told = !facts.process.has(21) || (facts.trial.mounts == Err(Errno::EACCES) && facts.process.apparmor.is_some());
     vec![
         capabilities(&facts.process, places),
         system_calls(&facts.process, &facts.calls),
         mounts(facts),
         namespaces(facts, places),
-        sysctl(facts.trial.sysctl),
-        cgroups::judge(&facts.cgroup, facts.trial.cgroup, places.cgroup),
+        sysctl(facts.trial.sysctl, told),
+        cgroups::judge(&facts.cgroup, facts.trial.cgroup, told, places.cgroup),
         programs(&facts.missing),
         packet_filter::judge(facts.packet_filter),
         storage::judge(&facts.storage, facts.trial.overlay, facts.process.apparmor.is_some(), places.storage),
@@ -157,11 +159,15 @@ fn namespaces(facts: &Facts, places: &Places<'_>) -> Prerequisite {
     page
 }
 
-fn sysctl(access: Access) -> Prerequisite {
+/// What is told of a read-only mount that could be opened with the rights whose lack is told elsewhere.
+pub(super) const OPENS_WITH_RIGHTS: &str = "read-only; a start could remount it with the rights that are missing";
+
+fn sysctl(access: Access, told: bool) -> Prerequisite {
     let mut page = Prerequisite::seen("/proc/sys", "writable");
     match access {
         Access::Writable => {}
         Access::Reopens => page.seen = "read-only; a start can remount it".to_owned(),
+        Access::Closed if told => page.seen = OPENS_WITH_RIGHTS.to_owned(),
         Access::Closed => {
             page.seen = "read-only".to_owned();
             let what =

@@ -216,6 +216,18 @@ fn what_a_start_opens_up_itself_is_no_finding() {
     assert_eq!(found(&closed), []);
 }
 
+/// Seen under AppArmor's docker-default: the two mounts that a start remounts were told as two things more, with a cure that does not help.
+#[test]
+fn what_is_read_only_for_want_of_a_right_is_not_told_beside_that_right() {
+    let closed = Trial { cgroup: Access::Closed, sysctl: Access::Closed, ..good().trial };
+    let process = Process { capabilities: Some(!(1 << 21)), ..good().process };
+    assert_eq!(found(&Facts { process, trial: Trial { mounts: Err(Errno::EPERM), ..closed }, ..good() }).len(), 1);
+    let process = Process { apparmor: Some("docker-default (enforce)".into()), ..good().process };
+    let all = found(&Facts { process, trial: Trial { mounts: Err(Errno::EACCES), ..closed }, ..good() });
+    assert_eq!((all.len(), &all[0].cure), (1, &Cure::AppArmor));
+    assert_eq!(found(&Facts { trial: closed, ..good() }).len(), 2, "with the right it is another matter");
+}
+
 #[test]
 fn a_user_namespace_for_containers_asks_for_more() {
     let remap = Places { remap: true, ..places() };
