@@ -12,11 +12,11 @@ image() {
     ln -s /run /tmp/base/var/run
     tar -C /tmp/base -c . | docker import - base:1 > /tmp/import 2>&1 || cat /tmp/import
 }
-# sidecar NAME OPTION...
+# sidecar NAME OPTION... : with the words of SIDECAR_OPTIONS, too
 sidecar() {
     name=$1; shift
     docker run --detach --name "$name" --env LOG_FORMAT=human --env NO_COLOR=1 --volume /usr:/usr:ro --volume "$BUILT:$BUILT:ro" \
-        --volume "/run/tasks/$name:/run/task" "$@" base:1 "$DIND" > /dev/null
+        --volume "/run/tasks/$name:/run/task" ${SIDECAR_OPTIONS:-} "$@" base:1 "$DIND" > /dev/null
 }
 # ready NAME: waits for the socket, and tells the log when it ended instead
 ready() {

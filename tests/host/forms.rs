@@ -1,7 +1,7 @@
 //! The forms in which a platform starts the sidecar: runner-dind as PID 1 of a real container of a real docker, with what `docker run`
 //! says of rights. Each form becomes ready and runs a container, or is refused with all that is missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runner_tests::{
@@ -9,7 +9,7 @@ use runner_tests::{
     need::{Need, need},
     pair::Pair,
     process::Ending,
-    programs::{Program, built_dir},
+    programs::Program,
     sidecar::TOOLS,
     xfs::{Ftype, Xfs},
 };
@@ -29,7 +29,8 @@ struct Outer {
 impl Outer {
     fn start() -> Self {
         let (pair, xfs) = (Pair::new(), Xfs::make(8, Ftype::With).unwrap());
-        let dind = pair.dind().as_pid_1(pair.sidecar().bind(xfs.path(), Path::new("/xfs"))).start();
+        let boxed = pair.sidecar().bind(xfs.path(), Path::new("/xfs")).bind_read_only(&programs(), &programs());
+        let dind = pair.dind().as_pid_1(boxed).start();
         dind.wait_for_line("\"ready\"", SOON);
         let outer = Self { dind, _xfs: xfs, _pair: pair };
         outer.sh("image; mkdir -p /run/forms");
@@ -37,8 +38,7 @@ impl Outer {
     }
 
     fn try_sh(&self, script: &str) -> (Ending, String) {
-        let program = Program::Dind.path();
-        let names = format!("set -u; BUILT={} DIND={}\n", built_dir().display(), program.display());
+        let names = format!("set -u; BUILT={} DIND={}\n", programs().display(), Program::Dind.path().display());
         self.dind.boxed().sh(&format!("{names}{TOOLS}\n{script}"), SOON)
     }
 
@@ -71,6 +71,11 @@ impl Outer {
         assert_eq!(code.trim(), "71", "{name}\n{said}");
         said
     }
+}
+
+/// Where the program under test is: cargo's directory, or that of a release.
+fn programs() -> PathBuf {
+    Program::Dind.path().parent().unwrap().to_path_buf()
 }
 
 fn snapshot(name: &str, said: &str) {

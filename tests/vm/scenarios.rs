@@ -2,7 +2,11 @@
 
 use runner_tests::{sidecar::TOOLS, vm::Scenario};
 
-const BEGIN: &str = "export BUILT=/job/bin DIND=/job/bin/runner-dind\nset -u\n";
+/// Emulation on a busy machine is slow: two starts at once took more than the minute that a start has.
+const BEGIN: &str = "export BUILT=/job/bin DIND=/job/bin/runner-dind
+SIDECAR_OPTIONS='--env DOCKER_START_TIMEOUT=600 --env STOP_TIMEOUT=120'
+set -u
+";
 
 const CAPABILITIES: &str = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined";
 
@@ -30,7 +34,7 @@ inside limits 'docker run --rm -m 64m --memory-swap 64m --pids-limit 20 tiny:1 s
 docker run --rm -m 64m --memory-swap 64m tiny:1 busybox dd if=/dev/zero of=/dev/null bs=200M count=1 >/dev/null 2>&1; echo hog=$?'
 echo "sidecar memory.max=$(inside limits 'cat /sys/fs/cgroup/memory.max')"
 echo "group=$(grep 0:: /proc/$(docker inspect -f '{{.State.Pid}}' limits)/cgroup)"
-docker stop --time 60 limits > /dev/null
+docker stop --time 120 limits > /dev/null
 echo "stop=$(docker inspect -f '{{.State.ExitCode}}' limits)"
 echo "left=$(ls -A /xfs/limits)"
 docker rm -v limits > /dev/null
@@ -52,11 +56,10 @@ docker rm -v confined > /dev/null
 
 const NEIGHBOURS: &str = r#"
 roots() { ls -d /xfs/shared/task-* 2>/dev/null | wc -l; }
-for name in one two; do sidecar $name --privileged --volume /xfs/shared:/var/docker-storage; done
-ready one && ready two || exit 1
+for name in one two; do sidecar $name --privileged --volume /xfs/shared:/var/docker-storage && ready $name || exit 1; done
 echo "roots=$(roots)"
 inside two "$TINY"
-docker stop --time 60 one > /dev/null
+docker stop --time 120 one > /dev/null
 echo "after a stop=$(roots)"
 echo "the other=$(inside two 'docker run --rm tiny:1 busybox echo still runs')"
 docker kill two > /dev/null
@@ -68,8 +71,9 @@ docker rm -vf one two three > /dev/null
 
 /// Two tasks on one volume with a limit each. `DOCKER_STORAGE_QUOTA` is per task; docker itself takes some 40 MB of it.
 const QUOTA: &str = r#"
-for name in greedy modest; do sidecar $name --privileged --env DOCKER_STORAGE_QUOTA=400M --volume /xfs/quota:/var/docker-storage; done
-ready greedy && ready modest || exit 1
+for name in greedy modest; do
+    sidecar $name --privileged --env DOCKER_STORAGE_QUOTA=400M --volume /xfs/quota:/var/docker-storage && ready $name || exit 1
+done
 inside greedy "$TINY"; inside modest "$TINY"
 echo "greedy=$(inside greedy 'docker run --name full tiny:1 busybox dd if=/dev/zero of=/big bs=1M count=600 2>&1' | tr '\n' ' ')"
 echo "size=$(inside greedy 'df -k --output=size /var/docker-storage/task-*/data 2>/dev/null | sed -n 2p' | tr -d ' ')"
@@ -77,7 +81,7 @@ df -k /xfs /xfs/quota/task-*
 echo "modest=$(inside modest 'docker run --rm tiny:1 busybox dd if=/dev/zero of=/big bs=1M count=100 2>/dev/null && echo written')"
 echo "freed=$(inside greedy 'docker rm full >/dev/null && docker run --rm tiny:1 busybox dd if=/dev/zero of=/big bs=1M count=100 2>/dev/null && echo written')"
 xfs_quota -x -c 'report -p -n' /xfs
-for name in greedy modest; do docker stop --time 60 $name > /dev/null; docker logs $name | grep -E 'WARN|ERROR|removed'; docker rm -v $name > /dev/null; done
+for name in greedy modest; do docker stop --time 120 $name > /dev/null; docker logs $name | grep -E 'WARN|ERROR|removed'; docker rm -v $name > /dev/null; done
 xfs_quota -x -c 'report -p -n' /xfs
 echo "limits left=$(xfs_quota -x -c 'report -p -n -N' /xfs | awk '$4 > 0' | wc -l)"
 "#;
