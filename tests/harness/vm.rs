@@ -65,7 +65,7 @@ pub fn run(files: &[(&str, &Path)], scenarios: &[Scenario], limit: Duration) -> 
     let (system_disk, job_disk) = (drive("/system.img", ",snapshot=on"), drive("/vm/job.img", ",readonly=on"));
     let (volume, second) = (drive("/vm/volume.img", ",discard=unmap"), drive("/vm/second.img", ""));
     let command = [
-        ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "2048", "-smp", "2", "-display", "none", "-no-reboot"]
+        ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1536", "-smp", "2", "-display", "none", "-no-reboot"]
             .as_slice(),
         &["-nic", "none", "-serial", "file:/vm/console", "-serial", "file:/vm/results"],
         &["-kernel", "/guest/vmlinuz", "-initrd", "/guest/initrd.img", "-append", append],
