@@ -13,6 +13,8 @@ use std::{
 
 use nix::errno::Errno;
 
+use crate::mounts::Mount;
+
 /// The group that takes our own processes.
 const LEAF: &str = "init";
 
@@ -79,11 +81,42 @@ pub fn is_unified(root: &Path) -> bool {
     root.join("cgroup.controllers").exists()
 }
 
-/// One round: makes the leaf, moves every process of the root group into it, enables each available controller.
+/// This container's own group in the tree that it sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Its directory.
+    pub path: PathBuf,
+    /// What docker must be told as the parent of its containers' groups, as a path from the top of the tree. Only with the host's cgroup
+    /// namespace: there the top is the host's, and containers made below it would escape this container's own limits.
+    pub parent: Option<String>,
+}
+
+impl Home {
+    /// `own` is the text of `/proc/self/cgroup` (cgroups(7)), `table` that of the mounts.
+    pub fn find(top: &Path, own: &str, table: &[Mount]) -> Self {
+        let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+        // A container that is not privileged may see its own group alone, mounted as if it were the top.
+        let mounted = table.iter().rfind(|mount| mount.point == top).map_or(Path::new("/"), |mount| &mount.root);
+        let below = Path::new(own).strip_prefix(mounted).unwrap_or(Path::new(""));
+        // An earlier life in this container has moved us into the leaf.
+        let below = if below.ends_with(LEAF) { below.parent().unwrap_or(below) } else { below };
+        if below.as_os_str().is_empty() {
+            return Self { path: top.to_owned(), parent: None };
+        }
+        Self { path: top.join(below), parent: Some(format!("/{}/docker", below.display())) }
+    }
+}
+
+/// One round: makes the leaf, moves every process of the group `root` into it, enables each available controller. `root` is this
+/// container's own group, so that nobody else's processes are in it.
 ///
 /// # Errors
 /// [`NestingError::Occupied`], worth another round, or [`NestingError::Refused`].
 pub fn nest(root: &Path) -> Result<Nested, NestingError> {
+    // The root of all groups has no type, may have processes beside children, and those in it are the host's.
+    if !root.join("cgroup.type").exists() {
+        return enable_all(root, 0);
+    }
     let leaf = root.join(LEAF);
     if let Err(cause) = fs::create_dir(&leaf)
         && cause.kind() != io::ErrorKind::AlreadyExists
@@ -161,6 +194,7 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             fs::write(root.path().join("cgroup.procs"), procs).unwrap();
             fs::write(root.path().join("cgroup.controllers"), controllers).unwrap();
+            fs::write(root.path().join("cgroup.type"), "domain\n").unwrap();
             fs::create_dir(root.path().join(LEAF)).unwrap();
             for pipe in ["cgroup.subtree_control", "init/cgroup.procs"] {
                 nix::unistd::mkfifo(&root.path().join(pipe), nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -212,10 +246,47 @@ mod tests {
     #[test]
     fn a_missing_leaf_is_made_and_a_tree_that_refuses_is_named() {
         let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("cgroup.type"), "domain\n").unwrap();
         let error = nest(root.path()).unwrap_err();
         assert!(root.path().join(LEAF).is_dir());
         assert!(!error.is_passing());
         assert!(error.to_string().starts_with(&format!("cannot read {}", root.path().join("cgroup.procs").display())), "{error}");
+    }
+
+    #[test]
+    fn at_the_root_of_all_groups_no_process_is_moved() {
+        let tree = Tree::new("1\n2\n", "cpu\n");
+        fs::remove_file(tree.root.path().join("cgroup.type")).unwrap();
+        let (mut leaf, mut control) = (tree.open("init/cgroup.procs"), tree.open("cgroup.subtree_control"));
+        assert_eq!(nest(tree.root.path()).unwrap().enabled, ["cpu"]);
+        assert_eq!((written(&mut leaf).as_str(), written(&mut control).as_str()), ("", "+cpu"));
+    }
+
+    fn home(own: &str, root: &str) -> (String, Option<String>) {
+        let mount = Mount { root: root.into(), point: "/sys/fs/cgroup".into(), ..Mount::default() };
+        let Home { path, parent } = Home::find(Path::new("/sys/fs/cgroup"), own, &[mount]);
+        (path.display().to_string(), parent)
+    }
+
+    #[test]
+    fn with_a_namespace_of_our_own_our_group_is_the_top() {
+        let top = ("/sys/fs/cgroup".to_owned(), None);
+        assert_eq!(home("0::/\n", "/"), top);
+        assert_eq!(home("0::/init\n", "/"), top, "the second life in one container");
+        assert_eq!(home("12:memory:/docker/x\n0::/\n", "/"), top, "v1 lines beside it");
+        assert_eq!(home("", "/"), top);
+        assert_eq!(home("0::/docker/x\n", "/docker/x"), top, "only our own group is mounted");
+        assert_eq!(home("0::/../y\n", "/x"), top, "moved from outside");
+    }
+
+    /// With `--cgroupns=host` the top of the tree is the host's: nesting there would move the host's processes into a group of ours, and
+    /// docker's own default, `/docker`, is the group of the host's docker.
+    #[test]
+    fn with_the_hosts_namespace_our_group_is_somewhere_below() {
+        let below = |name: &str| (format!("/sys/fs/cgroup/{name}"), Some(format!("/{name}/docker")));
+        assert_eq!(home("0::/docker/x\n", "/"), below("docker/x"));
+        assert_eq!(home("0::/docker/x/init\n", "/"), below("docker/x"));
+        assert_eq!(home("0::/ecstasks-1.slice/docker-x.scope\n", "/"), below("ecstasks-1.slice/docker-x.scope"));
     }
 
     #[test]

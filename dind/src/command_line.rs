@@ -6,6 +6,9 @@ use settings::{Arguments, UsageError, markdown, markdown_exit_codes, parse_argum
 
 use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
 
+/// `check` answers for programs.
+pub(crate) const JSON: &str = "json";
+
 /// A command, understood.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -25,7 +28,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     let rest = || words.iter().skip(1).cloned();
     match first {
         "run" => settings_of(rest(), Command::Run),
-        "check" => settings_of(rest(), Command::Check),
+        "check" => settings_with(&[JSON], rest(), Command::Check),
         "health" => settings_of(rest(), Command::Health),
         "gate" => Ok(Command::Gate(rest().collect())),
         "help" => Ok(Command::Answer(help())),
@@ -36,7 +39,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
 }
 
 fn settings_of(words: impl IntoIterator<Item = OsString>, command: impl FnOnce(Arguments) -> Command) -> Result<Command, UsageError> {
-    let arguments = parse_arguments(SETTINGS, &[], words)?;
+    settings_with(&[], words, command)
+}
+
+fn settings_with(
+    switches: &[&str],
+    words: impl IntoIterator<Item = OsString>,
+    command: impl FnOnce(Arguments) -> Command,
+) -> Result<Command, UsageError> {
+    let arguments = parse_arguments(SETTINGS, switches, words)?;
     Ok(match (arguments.help, arguments.version) {
         (true, _) => Command::Answer(help()),
         (false, true) => Command::Answer(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
@@ -50,7 +61,8 @@ Runs docker for one GitHub Actions job as a container's first process: checks th
 its own, publishes the socket when a container has run, outlives the runner, and leaves nothing behind.
 
 usage: runner-dind [run] [--SETTING VALUE...]   live one docker daemon's life (the default)
-       runner-dind check                        say what stands in the way of docker here, without starting anything
+       runner-dind check [--json]               what docker needs and what stands in its way here, each with the setting that
+                                                cures it; nothing is started
        runner-dind health                       silent; exit code 0 if docker is usable
        runner-dind reference                    all settings and exit codes as Markdown
 

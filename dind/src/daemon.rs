@@ -46,6 +46,8 @@ pub struct Daemon {
     pub arguments: Vec<String>,
     /// The level of their logs.
     pub log_level: &'static str,
+    /// The group of cgroups that containers get theirs in, if not docker's default.
+    pub cgroup_parent: Option<String>,
 }
 
 impl Daemon {
@@ -80,7 +82,7 @@ impl Daemon {
         // The socket first: dockerd waits a second before it listens on TCP without TLS.
         let hosts: Vec<String> = std::iter::once(format!("unix://{}", self.socket.display())).chain(others.iter().cloned()).collect();
         let ours = |key, value| Entry { key, value, by: By::Us };
-        vec![
+        let mut entries = vec![
             ours("containerd", json!(containerd::socket(&self.exec))),
             ours("data-root", json!(self.data)),
             ours("exec-root", json!(self.exec)),
@@ -91,7 +93,9 @@ impl Daemon {
             // Named, so that dockerd fails where it would otherwise choose vfs in silence.
             ours("storage-driver", json!(driver)),
             Entry { key: "log-level", value: json!(self.log_level), by: By::Default },
-        ]
+        ];
+        entries.extend(self.cgroup_parent.iter().map(|parent| Entry { key: "cgroup-parent", value: json!(parent), by: By::Default }));
+        entries
     }
 }
 
@@ -116,6 +120,7 @@ mod tests {
             group: 123,
             arguments: vec!["--experimental".into()],
             log_level: "warn",
+            cgroup_parent: Some("/docker/x/docker".into()),
         };
         let lines = |arguments: Vec<OsString>| arguments.into_iter().map(|argument| argument.into_string().unwrap()).collect::<Vec<_>>();
         let entries = daemon.entries("overlay2", &["tcp://127.0.0.1:2375".into()]);

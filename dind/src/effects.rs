@@ -28,8 +28,6 @@ mod starting;
 mod stopping;
 mod storage;
 
-pub(crate) use starting::check;
-
 /// The impure half of this program.
 #[derive(Debug)]
 pub struct World {
@@ -60,7 +58,7 @@ impl World {
     }
 
     fn search(&self) -> OsString {
-        self.environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| environment::PATH.into())
+        ground::search(&self.environment)
     }
 
     /// Where the daemon itself answers before its socket is published, and behind a gate always.

@@ -1,84 +1,145 @@
 //! Owns what must be right underneath before docker is started: kernel file systems opened up, the host checked, cgroups nested, mounts
 //! shared. Knows the real paths; the nouns it puts together take them as parameters.
 
-use std::{ffi::OsStr, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs,
+    path::Path,
+};
 
 use supervise::StateFile;
 use tracing::{debug, info, warn};
 
 use crate::{
-    cgroup,
+    cgroup::{self, Home},
     config::Config,
-    host::{self, Places, Weight},
+    daemon::environment,
+    host::{
+        Places, Prerequisite, Weight,
+        cures::{self, Cure, Platform},
+        facts,
+        judge::{findings, judge},
+        report::Report,
+    },
     mounts, stages, task_folder,
     words::{Failure, exit},
 };
 
-const STATUS: &str = "/proc/self/status";
+const PROC: &str = "/proc";
+const OWN_GROUPS: &str = "/proc/self/cgroup";
 const CGROUP: &str = "/sys/fs/cgroup";
 const SYSCTL: &str = "/proc/sys";
 
 /// Opens up what a container engine mounts read-only for a container that is not privileged. What stays closed shows in the checks.
 pub(crate) fn open_up() {
-    for point in [CGROUP, SYSCTL] {
-        match mounts::make_writable(Path::new(mounts::MOUNTINFO), Path::new(point)) {
-            Ok(false) => {}
-            Ok(true) => info!(point, "remounted read-write"),
+    let table = Path::new(mounts::MOUNTINFO);
+    let closed = mounts::read(table).unwrap_or_default();
+    // Of cgroup v1 each hierarchy is a mount of its own.
+    for point in [CGROUP, SYSCTL].iter().flat_map(|top| mounts::read_only_within(&closed, Path::new(top))) {
+        match mounts::make_writable(table, &point) {
+            Ok(_) => info!(point = %point.display(), "remounted read-write"),
             Err(error) => debug!(%error, "stays read-only"),
         }
     }
 }
 
-/// What a check is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A start follows: the shared folder is made.
-    Start,
-    /// Somebody wants to know; nothing is changed.
-    Report,
+/// Where programs are searched for.
+pub(crate) fn search(environment: &BTreeMap<OsString, OsString>) -> OsString {
+    environment.get(OsStr::new("PATH")).cloned().unwrap_or_else(|| environment::PATH.into())
 }
 
-/// Checks the host, tells the log of every warning and returns all refusals as one failure.
-pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result<(), Failure> {
+/// Everything docker stands on here, but for the socket.
+fn examine(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Vec<Prerequisite> {
+    let search = search(environment);
     let places = Places {
-        status: Path::new(STATUS),
+        proc: Path::new(PROC),
         cgroup: Path::new(CGROUP),
-        search,
+        search: &search,
         dockerd: config.engine.dockerd.as_deref(),
         storage: &config.storage.root,
         wish: config.storage.wish,
         task: &config.task,
-        remounted: purpose == Purpose::Start,
+        remap: config.engine.remap.is_some(),
     };
-    let mut refusals = Vec::new();
-    for finding in host::judge(&host::look(&places), &places) {
-        match finding.weight {
-            Weight::Warning => warn!("{finding}"),
-            Weight::Refusal => refusals.push(finding.to_string()),
-        }
+    judge(&facts::look(&places), &places)
+}
+
+/// Before a start: tells the log of every warning, makes the shared folder, and returns all refusals as one failure.
+pub(crate) fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Result<(), Failure> {
+    let platform = Platform::of(environment);
+    let (refusals, warnings): (Vec<_>, Vec<_>) =
+        findings(examine(config, environment)).into_iter().partition(|finding| finding.weight == Weight::Refusal);
+    for warning in &warnings {
+        warn!("{}", cures::render([warning], platform));
     }
-    // The socket of a living runner-dind is in its place: `check` may be asked beside `run`.
-    let serves = purpose == Purpose::Report && StateFile::is_held(&config.own_folder());
-    if !serves && let Err(error) = config.socket("").check() {
-        refusals.push(error.to_string());
-    }
-    if purpose == Purpose::Start && refusals.is_empty() {
+    let mut count = refusals.len();
+    let mut why = cures::render(&refusals, platform);
+    let mut add = |what: String| {
+        count += 1;
+        why = format!("{}\n{what}", std::mem::take(&mut why));
+    };
+    if let Err(error) = config.socket("").check() {
+        add(error.to_string());
+    } else if refusals.is_empty() {
         if let Err(error) = task_folder::make(&config.task) {
-            refusals.push(error.to_string());
+            add(error.to_string());
         }
         // A socket there means that docker is usable, so one that a predecessor in this container left must go now and not at ready.
         if let Err(error) = config.socket("").withdraw() {
-            refusals.push(error.to_string());
+            add(error.to_string());
         }
     }
-    if refusals.is_empty() {
-        return Ok(());
-    }
-    let count = match refusals.len() {
+    let count = match count {
+        0 => return Ok(()),
         1 => "1 thing stands".to_owned(),
         count => format!("{count} things stand"),
     };
-    Err(Failure { code: exit::HOST, why: format!("{count} in the way of docker here; nothing was started\n{}", refusals.join("\n")) })
+    Err(Failure { code: exit::HOST, why: format!("{count} in the way of docker here; nothing was started\n{}", why.trim_start()) })
+}
+
+/// What `check` answers, and the exit code. `doubts` are those about the settings, and `conflict` is what they do not agree in.
+pub(crate) fn report(
+    config: &Config,
+    environment: &BTreeMap<OsString, OsString>,
+    doubts: Vec<String>,
+    conflict: Option<Failure>,
+    as_json: bool,
+) -> (String, u8) {
+    let mut pages = examine(config, environment);
+    let shared = config.socket("").shared;
+    let mut socket = Prerequisite::seen("socket", format!("{} is free", shared.display()));
+    // The socket of a living runner-dind is in its place: `check` may be asked beside `run`.
+    if StateFile::is_held(&config.own_folder()) {
+        socket.seen = format!("{} is served by a runner-dind that runs", shared.display());
+    } else if let Err(error) = config.socket("").check() {
+        socket.seen = format!("{} is taken", shared.display());
+        socket.refuse(error.to_string(), Cure::Said);
+    }
+    pages.push(socket);
+    let mut settings = Prerequisite::seen("settings", "understood");
+    for doubt in doubts {
+        settings.warn(doubt, Cure::Said);
+    }
+    let refused = pages.iter().any(|page| page.worst() == Some(Weight::Refusal));
+    let exit_code = match &conflict {
+        _ if refused => exit::HOST,
+        Some(conflict) => conflict.code,
+        None => exit::FINE,
+    };
+    if let Some(Failure { why, .. }) = conflict {
+        settings.seen = "not usable".to_owned();
+        settings.refuse(why, Cure::Said);
+    }
+    pages.push(settings);
+    let report = Report { pages: &pages, platform: Platform::of(environment), exit_code };
+    (if as_json { report.json() } else { report.text() }, exit_code)
+}
+
+/// This container's own group.
+pub(crate) fn home() -> Home {
+    let table = mounts::read(Path::new(mounts::MOUNTINFO)).unwrap_or_default();
+    Home::find(Path::new(CGROUP), &fs::read_to_string(OWN_GROUPS).unwrap_or_default(), &table)
 }
 
 /// Passes on the cgroup controllers, in as many rounds as it takes in bounded time, and shares the mounts.
@@ -87,18 +148,18 @@ pub(crate) async fn nest() -> Result<(), Failure> {
     if let Err(error) = mounts::share_root(Path::new(mounts::MOUNTINFO)) {
         warn!(%error, "jobs cannot use shared mounts");
     }
-    let root = Path::new(CGROUP);
-    if !cgroup::is_unified(root) {
+    if !cgroup::is_unified(Path::new(CGROUP)) {
         return Ok(());
     }
+    let home = home();
     let give_up = tokio::time::Instant::now() + stages::NESTING;
     loop {
-        match cgroup::nest(root) {
+        match cgroup::nest(&home.path) {
             Ok(nested) => {
                 for (controller, cause) in &nested.refused {
                     warn!(controller, cause, "a cgroup controller cannot be passed on; its limits are not for containers");
                 }
-                info!(controllers = nested.enabled.join(" "), "cgroups are nested");
+                info!(controllers = nested.enabled.join(" "), group = %home.path.display(), "cgroups are nested");
                 return Ok(());
             }
             Err(error) if error.is_passing() && tokio::time::Instant::now() < give_up => {

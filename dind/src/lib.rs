@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
     }
     let code = match command_line::parse(words) {
         Ok(Command::Run(arguments)) => with_log(arguments, |config, environment| run(signals, config, environment)),
-        Ok(Command::Check(arguments)) => with_log(arguments, |config, environment| check(&config, &environment)),
+        Ok(Command::Check(arguments)) => check(arguments),
         Ok(Command::Health(arguments)) => {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
@@ -131,16 +131,19 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
     )
 }
 
-fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> u8 {
-    let search = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(|| daemon::environment::PATH.into());
-    match effects::check(config, &search, ground::Purpose::Report) {
-        Ok(()) => {
-            info!(storage = %config.storage.root.display(), task = %config.task.display(), "docker can be started here");
-            exit::FINE
+/// Answers on standard output, without a log: who asks wants to read it, or to parse it.
+fn check(arguments: Arguments) -> u8 {
+    let environment = environment();
+    let as_json = arguments.switches.iter().any(|switch| switch == command_line::JSON);
+    match Config::read(environment.clone(), arguments.settings) {
+        Ok((config, doubts)) => {
+            let (text, code) = ground::report(&config, &environment, doubts, outfit::check(&config).err(), as_json);
+            records::answer(&text);
+            code
         }
-        Err(failure) => {
-            error!("{}", failure.why);
-            failure.code
+        Err(problems) => {
+            records::complain(&format!("{NAME}: {problems}\n"));
+            exit::CONFIG
         }
     }
 }

@@ -21,8 +21,10 @@ pub const MOUNTINFO: &str = "/proc/self/mountinfo";
 const ROUNDS: usize = 8;
 
 /// One line of the table, as far as it matters here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mount {
+    /// Which directory of the file system is mounted.
+    pub root: PathBuf,
     /// Where it is mounted.
     pub point: PathBuf,
     /// It passes mounts on to its peers (`shared:N`).
@@ -138,6 +140,12 @@ pub fn share_root(mountinfo: &Path) -> Result<(), MountError> {
     })
 }
 
+/// Mount points at or below `top` that are read-only, the upper before the lower.
+pub fn read_only_within(mounts: &[Mount], top: &Path) -> Vec<PathBuf> {
+    let visible = |mount: &&Mount| mounts.iter().rfind(|other| other.point == mount.point) == Some(*mount);
+    mounts.iter().filter(|mount| mount.read_only && mount.point.starts_with(top)).filter(visible).map(|mount| mount.point.clone()).collect()
+}
+
 /// Makes the mount point `point` writable if it is mounted read-only, and says whether it had to.
 ///
 /// A container with CAP_SYS_ADMIN but without `--privileged` gets /sys/fs/cgroup and /proc/sys read-only, and no container can start
@@ -163,10 +171,12 @@ pub fn make_writable(mountinfo: &Path, point: &Path) -> Result<bool, MountError>
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
 fn parse(line: &[u8]) -> Option<Mount> {
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-    let point = PathBuf::from(OsString::from_vec(unescape(fields.get(4)?)));
+    let path = |field: &[u8]| PathBuf::from(OsString::from_vec(unescape(field)));
+    let (root, point) = (path(fields.get(3)?), path(fields.get(4)?));
     let options = fields.get(5)?;
     let separator = fields.iter().skip(6).position(|field| *field == b"-")? + 6;
     Some(Mount {
+        root,
         point,
         shared: fields[6..separator].iter().any(|field| field.starts_with(b"shared:")),
         read_only: options.split(|&byte| byte == b',').any(|option| option == b"ro"),
@@ -218,8 +228,11 @@ mod tests {
     fn a_line_is_read_with_its_escapes_and_optional_fields() {
         let mounts = table();
         assert_eq!(mounts.len(), 7);
-        assert_eq!(mounts[0], Mount { point: "/".into(), shared: true, read_only: false, kind: "ext4".into() });
-        assert_eq!(mounts[5], Mount { point: "/s/with blank\\".into(), shared: false, read_only: true, kind: "tmpfs".into() });
+        assert_eq!(mounts[0], Mount { root: "/".into(), point: "/".into(), shared: true, read_only: false, kind: "ext4".into() });
+        assert_eq!(
+            mounts[5],
+            Mount { root: "/".into(), point: "/s/with blank\\".into(), shared: false, read_only: true, kind: "tmpfs".into() }
+        );
     }
 
     #[test]
@@ -250,6 +263,15 @@ mod tests {
         let table = dir.path().join("mountinfo");
         fs::write(&table, format!("30 21 0:30 / {}/gone rw - xfs /dev/loop0 rw\n", dir.path().display())).unwrap();
         assert!(matches!(unmount_within(&table, dir.path()), Err(MountError::Endless { .. })));
+    }
+
+    #[test]
+    fn read_only_mounts_are_found_unless_another_covers_them() {
+        let mut mounts = table();
+        assert_eq!(read_only_within(&mounts, Path::new("/s")), [Path::new("/s/with blank\\")]);
+        assert!(read_only_within(&mounts, Path::new("/s/task-a")).is_empty());
+        mounts.push(Mount { read_only: false, ..mounts[5].clone() });
+        assert!(read_only_within(&mounts, Path::new("/s")).is_empty());
     }
 
     #[test]

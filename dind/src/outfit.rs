@@ -84,6 +84,7 @@ pub(crate) fn daemon(config: &Config, places: &Places, socket: &Path) -> Daemon 
         group: if config.access.guard.is_some() { gate::USER } else { config.access.group },
         arguments: config.engine.arguments.words().to_vec(),
         log_level: config.dockerd_log_level(),
+        cgroup_parent: None,
     }
 }
 

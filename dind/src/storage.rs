@@ -23,7 +23,6 @@ mod processes;
 mod quota;
 mod root;
 mod space;
-mod trial;
 mod volume;
 
 pub use data_root::DataRoot;

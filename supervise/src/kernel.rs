@@ -447,3 +447,15 @@ pub fn send_to_opened(process: impl AsFd, signal: Signal) -> nix::Result<()> {
 
 #[cfg(test)]
 mod tests;
+/// Whether keyctl(2) answers: asks for the number of the session keyring and changes nothing. libc has no wrapper.
+///
+/// # Errors
+/// EPERM where a seccomp profile forbids it, ENOSYS from a kernel without keyrings, ENOKEY where there is none.
+pub fn session_keyring() -> nix::Result<()> {
+    /// `KEYCTL_GET_KEYRING_ID` and `KEY_SPEC_SESSION_KEYRING` (linux/keyctl.h).
+    const GET_KEYRING_ID: libc::c_long = 0;
+    const SESSION: libc::c_long = -3;
+    const DO_NOT_MAKE: libc::c_long = 0;
+    // SAFETY: this operation takes numbers and touches no memory of ours.
+    Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, GET_KEYRING_ID, SESSION, DO_NOT_MAKE) }).map(drop)
+}

@@ -25,7 +25,7 @@ mod timeline;
 pub use driver::{Outlets, drive};
 pub use effects::{Effects, Errand, Tell, Work, off_loop};
 pub use ending::{ChildEnd, SpawnError};
-pub use kernel::take_environment;
+pub use kernel::{session_keyring, take_environment};
 pub use machine::{Action, Event, Level, Machine, State, Target, Vocabulary};
 pub use program::{Identity, Output, Program};
 pub use signal::Signal;

@@ -36,6 +36,8 @@ pub mod process;
 pub mod programs;
 pub mod rootfs;
 pub mod scratch;
+pub mod sidecar;
 pub mod slow_mount;
 pub mod trees;
+pub mod vm;
 pub mod xfs;

@@ -23,6 +23,8 @@ pub enum Need {
     Mmdebstrap,
     /// What dockerd in a box wants: boxes, mmdebstrap, XFS on a loop device.
     Docker,
+    /// What a virtual machine wants: boxes, mmdebstrap, mkfs.ext4, and the processor that its kernel is for.
+    Vm,
     /// Root and FUSE, for mounts of our own making.
     Fuse,
     /// rsync, the yardstick.
@@ -83,6 +85,11 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
+        Need::Vm => [Need::Boxes, Need::Mmdebstrap]
+            .into_iter()
+            .find_map(missing)
+            .or_else(|| program("mkfs.ext4"))
+            .or_else(|| (!cfg!(target_arch = "x86_64")).then(|| "the guest's kernel is for x86_64".into())),
         Need::Fuse => missing(Need::Root).or_else(|| {
             // Many a container has the kernel's FUSE and not its node; whoever has made it before is as good.
             let _ = mknod("/dev/fuse", SFlag::S_IFCHR, Mode::S_IRUSR | Mode::S_IWUSR, makedev(10, 229));

@@ -20,6 +20,11 @@ pub enum Rootfs {
     Runner,
     /// What stands beside a task: a registry, and a receiver of logs.
     Services,
+    /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
+    Guest,
+    /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
+    /// there has removed packages.
+    Qemu,
 }
 
 impl Rootfs {
@@ -27,7 +32,7 @@ impl Rootfs {
     const fn suite(self) -> &'static str {
         match self {
             Self::OldDocker => "bookworm",
-            Self::Docker | Self::Runner | Self::Services => "trixie",
+            Self::Docker | Self::Runner | Self::Services | Self::Guest | Self::Qemu => "trixie",
         }
     }
 
@@ -47,6 +52,39 @@ impl Rootfs {
             Self::OldDocker => &["docker.io", "iptables", "busybox-static", "ca-certificates", "iproute2", "procps"],
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
             Self::Services => &["docker-registry", "rsyslog", "procps"],
+            Self::Guest => &[
+                "systemd-sysv",
+                "dbus",
+                "udev",
+                "linux-image-cloud-amd64",
+                "initramfs-tools",
+                "kmod",
+                "docker.io",
+                "docker-cli",
+                "iptables",
+                "apparmor",
+                "xfsprogs",
+                "busybox-static",
+                "iproute2",
+                "procps",
+            ],
+            Self::Qemu => &["qemu-system-x86"],
+        }
+    }
+
+    /// mmdebstrap's hooks, in its order: `$1` is the root being made.
+    const fn hooks(self) -> &'static [&'static str] {
+        match self {
+            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Qemu => &[],
+            Self::Guest => &[
+                // No service is to be started while it is made.
+                "--setup-hook=mkdir -p \"$1/usr/sbin\" && printf '#!/bin/sh\\nexit 101\\n' >\"$1/usr/sbin/policy-rc.d\" && chmod 755 \"$1/usr/sbin/policy-rc.d\"",
+                // The few modules that this one machine needs to find its root: a third of the time and of the size.
+                "--essential-hook=mkdir -p \"$1/etc/initramfs-tools/conf.d\" && printf 'MODULES=list\\nCOMPRESS=zstd\\n' >\"$1/etc/initramfs-tools/conf.d/list\" && printf 'virtio_pci\\nvirtio_blk\\next4\\n' >\"$1/etc/initramfs-tools/modules\"",
+                // The disk with the work is the second one; nothing else is to start by itself.
+                "--customize-hook=printf '#!/bin/sh\\nmkdir -p /job && mount -o ro /dev/vdb /job && exec /bin/sh /job/run\\n' >\"$1/usr/local/sbin/guest-job\" && chmod 755 \"$1/usr/local/sbin/guest-job\"",
+                "--customize-hook=echo guest >\"$1/etc/hostname\" && chroot \"$1\" systemctl disable docker.service docker.socket containerd.service",
+            ],
         }
     }
 
@@ -56,6 +94,8 @@ impl Rootfs {
             Self::OldDocker => "docker-old",
             Self::Runner => "runner",
             Self::Services => "services",
+            Self::Guest => "guest",
+            Self::Qemu => "qemu",
         }
     }
 
@@ -68,6 +108,9 @@ impl Rootfs {
     fn place(self) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         (self.suite(), self.packages()).hash(&mut hasher);
+        if !self.hooks().is_empty() {
+            self.hooks().hash(&mut hasher);
+        }
         cache_dir().join("rootfs").join(format!("{}-{:016x}", self.name(), hasher.finish()))
     }
 
@@ -89,7 +132,8 @@ impl Rootfs {
                 assert!(removed.is_ok_and(|status| status.success()), "remove {}", building.display());
             }
             let mut make = Command::new("mmdebstrap");
-            make.arg("--variant=minbase").arg(format!("--include={}", self.packages().join(","))).arg(self.suite()).arg(&building);
+            make.arg("--variant=minbase").arg(format!("--include={}", self.packages().join(","))).args(self.hooks());
+            make.arg(self.suite()).arg(&building);
             let output = make.output().expect("run mmdebstrap");
             assert!(output.status.success(), "mmdebstrap: {}", String::from_utf8_lossy(&output.stderr));
             fs::rename(&building, &path).expect("put the root file system in its place");

@@ -6,6 +6,7 @@ mod dind;
 mod endurance;
 mod engine;
 mod escapes;
+mod forms;
 mod gate;
 mod harness;
 mod logs;

@@ -30,6 +30,9 @@ pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP];
 /// For `cargo xtask test`.
 pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL];
 
+/// For `cargo xtask test vm`. QEMU is not among them: it is installed into a root file system of its own.
+pub(crate) const FOR_VM: &[Need] = &[CC, ROOTFS, UNSHARE, IP, need("mkfs.ext4", "e2fsprogs", "makes the disks of the virtual machine")];
+
 /// For `cargo xtask bench`.
 pub(crate) const FOR_BENCH: &[Need] = &[
     CC,

@@ -16,6 +16,8 @@ usage: cargo xtask COMMAND
 
   demo             one whole task: a GitHub stand-in, a directory as EFS, a real dockerd, one job
   test [FILTER]    every test that this machine can run; what is missing is installed
+  test vm [FILTER] the docker sidecar in a virtual machine with cgroup v2, systemd, XFS quotas and AppArmor: minutes, most of them
+                   emulation; what it boots and what boots it are made from Debian packages, and kept
   bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start;
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
@@ -55,6 +57,12 @@ fn demo(rest: &[&str]) -> Result<(), Failed> {
 }
 
 fn test(rest: &[&str]) -> Result<(), Failed> {
+    if let Some((&"vm", filters)) = rest.split_first() {
+        machine::install_what_is_missing(machine::FOR_VM)?;
+        let mut words = vec!["test", "--package", "runner-tests", "--test", "vm", "--no-fail-fast", "--"];
+        words.extend(filters);
+        return run::cargo_with_root_tests(&words);
+    }
     machine::install_what_is_missing(machine::FOR_TESTS)?;
     let mut words = vec!["test", "--workspace", "--no-fail-fast", "--"];
     words.extend(rest);

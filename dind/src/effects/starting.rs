@@ -1,6 +1,6 @@
 //! The deeds of a start.
 
-use std::ffi::OsStr;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use supervise::{Work, off_loop};
 
@@ -8,19 +8,18 @@ use super::{World, collapse, storage};
 use crate::{
     api::Docker,
     config::Config,
-    ground::{self, Purpose},
-    outfit, probe,
+    ground, outfit, probe,
     words::{Failure, Outcome, Words, exit},
 };
 
 impl World {
     pub(super) fn check(&self) -> Work<Words> {
-        let (config, search) = (Config::clone(&self.config), self.search());
+        let (config, environment) = (Config::clone(&self.config), self.environment.clone());
         Work::here(async move {
             let checked = off_loop("check", move || {
                 ground::open_up();
                 storage::end_the_dead(&config.storage.root);
-                check(&config, &search, Purpose::Start)
+                check(&config, &environment)
             });
             Outcome::Checked(checked.await.unwrap_or_else(|| Err(collapse("checking the host"))))
         })
@@ -66,8 +65,8 @@ impl World {
 }
 
 /// Everything that stands in the way of a start: the host, and what the settings name.
-pub(crate) fn check(config: &Config, search: &OsStr, purpose: Purpose) -> Result<(), Failure> {
-    match (ground::check(config, search, purpose), outfit::check(config)) {
+fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Result<(), Failure> {
+    match (ground::check(config, environment), outfit::check(config)) {
         (Err(first), Err(second)) => Err(Failure { code: first.code, why: format!("{}\n{}", first.why, second.why) }),
         (Err(only), Ok(())) | (Ok(()), Err(only)) => Err(only),
         (Ok(()), Ok(())) => Ok(()),

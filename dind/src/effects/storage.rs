@@ -11,7 +11,8 @@ use tracing::{info, warn};
 
 use super::{Task, World, collapse, from_now, guarding};
 use crate::{
-    host, mounts,
+    daemon::Daemon,
+    ground, host, mounts,
     outfit::{self, Places},
     stages,
     storage::{Change, DataRoot, Gauge, Layout, Mode, Space, StorageError, StorageRoot, Wish, readable},
@@ -32,7 +33,10 @@ impl World {
             info!(path = %root.path().display(), "the data-root is made");
             let socket = config.socket(&root.id().to_string());
             let guard = guarding::order(&config, &root, &socket);
-            let daemon = outfit::daemon(&config, &Places::of(&root), guard.as_ref().map_or(&socket.hidden, |order| &order.daemon));
+            let daemon = Daemon {
+                cgroup_parent: ground::home().parent,
+                ..outfit::daemon(&config, &Places::of(&root), guard.as_ref().map_or(&socket.hidden, |order| &order.daemon))
+            };
             let given = daemon.clone();
             let (guarded, own) = (guard.clone(), root.path().to_owned());
             let disk = root.disk().cloned();

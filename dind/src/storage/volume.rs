@@ -9,7 +9,7 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Mode, disk, quota, space::Space, space::readable, trial};
+use super::{Mode, disk, quota, space::Space, space::readable};
 pub use quota::Support;
 
 /// What is wished for.
@@ -50,6 +50,25 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xfs => "XFS",
+            Self::Overlay => "overlay",
+            Self::Memory => "memory",
+            Self::Remote => "a network or FUSE file system",
+            Self::Refused => "a file system that docker does not take",
+            Self::Other => "not XFS",
+        }
+    }
+}
+
+/// Why a container's own file system does not do.
+const OVERLAY_ON_OVERLAY: &str = "is on the container's own file system, which is an overlay: the kernel allows none upon it (EINVAL); a \
+     dockerd left to itself takes vfs there, which copies every image whole for every container, and the containerd image store, the \
+     default since Docker 29, fails at its first container";
+
 /// A storage root as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -61,8 +80,6 @@ pub struct Seen {
     pub space: Space,
     /// What quotas there are, where one is wished for.
     pub quota: Option<Support>,
-    /// Whether an overlay works there, where that has to be tried.
-    pub overlay_works: Option<Result<(), String>>,
     /// Whether loop devices and their formatter can be had, where they are needed.
     pub loops: Option<Result<(), String>>,
     /// There is a program to format one.
@@ -78,6 +95,8 @@ pub struct Remark {
     pub what: String,
     /// What to do about it.
     pub hint: String,
+    /// Another volume is what helps.
+    pub elsewhere: bool,
 }
 
 /// statfs(2). nix names some only with glibc.
@@ -116,13 +135,11 @@ pub fn look(path: &Path, wish: &Wish, has_maker: bool) -> Result<Seen, String> {
     };
     let limited = wish.mode == Mode::Xfs && wish.quota.is_some() && kind == Kind::Xfs;
     let quota = limited.then(|| File::open(path).map(|file| quota::support(file.as_fd()))).and_then(Result::ok);
-    let try_overlay = wish.mode == Mode::Any && !matches!(kind, Kind::Overlay | Kind::Remote | Kind::Refused);
     Ok(Seen {
         kind,
         entry_types: tells_entry_types(path).map_err(sentence)?,
         space: Space::of(path).map_err(sentence)?,
         quota,
-        overlay_works: try_overlay.then(|| trial::overlay(path)),
         loops: (wish.mode == Mode::Loop).then(|| disk::loop_control().map(drop).map_err(|error| error.to_string())),
         has_maker,
     })
@@ -142,11 +159,13 @@ fn tells_entry_types(path: &Path) -> nix::Result<bool> {
 /// Everything that is wrong with what was seen.
 pub fn judge(seen: &Result<Seen, String>, path: &Path, wish: &Wish) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    let mut add = |refusal, what: String, hint: &str| remarks.push(Remark { refusal, what, hint: hint.to_owned() });
     let shown = path.display();
     let volume = match wish.mode {
         Mode::Xfs => "mount an XFS volume there (mkfs.xfs; its default is ftype=1), or set DOCKER_STORAGE_ROOT to where it is",
         Mode::Loop | Mode::Any => "mount a volume there, or set DOCKER_STORAGE_ROOT to where it is",
+    };
+    let mut add = |refusal, what: String, hint: &str| {
+        remarks.push(Remark { refusal, what, hint: hint.to_owned(), elsewhere: wish.mode == Mode::Xfs && hint == volume });
     };
     let found = match seen {
         Ok(found) => found,
@@ -158,9 +177,12 @@ pub fn judge(seen: &Result<Seen, String>, path: &Path, wish: &Wish) -> Vec<Remar
     match wish.mode {
         Mode::Xfs => {
             if found.kind != Kind::Xfs {
-                let on = if found.kind == Kind::Overlay { "on the container's own file system" } else { "not XFS" };
-                let what = format!("{shown} is {on}: overlay2 would be unavailable or without limits, and dockerd might fall back to vfs");
-                add(true, what, volume);
+                let why = if found.kind == Kind::Overlay {
+                    OVERLAY_ON_OVERLAY
+                } else {
+                    "is not XFS: overlay2 would be unavailable or without limits, and a dockerd left to itself might take vfs"
+                };
+                add(true, format!("{shown} {why}"), volume);
             } else if !found.entry_types {
                 let what = format!("{shown} is XFS made with ftype=0: overlay2 refuses it");
                 add(true, what, "make the file system anew with mkfs.xfs -n ftype=1; it cannot be changed later");
@@ -190,19 +212,18 @@ pub fn judge(seen: &Result<Seen, String>, path: &Path, wish: &Wish) -> Vec<Remar
 fn judge_any(found: &Seen, path: &Path, add: &mut impl FnMut(bool, String, &str)) {
     const ELSEWHERE: &str = "mount a volume with XFS or ext4 there, or set DOCKER_STORAGE_MODE=loop";
     let shown = path.display();
-    match (found.kind, &found.overlay_works) {
-        (Kind::Overlay, _) => {
-            add(true, format!("{shown} is on the container's own file system: overlay does not work on overlay"), ELSEWHERE);
+    match found.kind {
+        Kind::Overlay => {
+            add(true, format!("{shown} {OVERLAY_ON_OVERLAY}"), ELSEWHERE);
         }
-        (Kind::Remote, _) => {
+        Kind::Remote => {
             add(true, format!("{shown} is on a network or FUSE file system: overlay2 loses files there, or does not work"), ELSEWHERE);
         }
-        (Kind::Refused, _) => add(true, format!("{shown} is on a file system that docker's overlay2 does not take"), ELSEWHERE),
+        Kind::Refused => add(true, format!("{shown} is on a file system that docker's overlay2 does not take"), ELSEWHERE),
         _ if !found.entry_types => {
             add(true, format!("{shown} is on a file system that does not tell the types of entries: overlay2 refuses it"), ELSEWHERE);
         }
-        (_, Some(Err(cause))) => add(true, format!("overlay does not work on {shown}: {cause}"), ELSEWHERE),
-        (Kind::Xfs | Kind::Memory | Kind::Other, _) => {}
+        Kind::Xfs | Kind::Memory | Kind::Other => {}
     }
 }
 
@@ -238,7 +259,7 @@ mod tests {
     const ROOM: Space = Space { bytes: 120 << 30, free_bytes: 100 << 30, inodes: 1 << 30, free_inodes: 1 << 30 };
 
     fn seen(kind: Kind) -> Seen {
-        Seen { kind, entry_types: true, space: ROOM, quota: None, overlay_works: Some(Ok(())), loops: Some(Ok(())), has_maker: true }
+        Seen { kind, entry_types: true, space: ROOM, quota: None, loops: Some(Ok(())), has_maker: true }
     }
 
     fn wish(mode: Mode) -> Wish {
@@ -272,7 +293,6 @@ mod tests {
             (seen(Kind::Refused), wish(Mode::Any)),
             (seen(Kind::Memory), wish(Mode::Any)),
             (Seen { entry_types: false, ..seen(Kind::Other) }, wish(Mode::Any)),
-            (Seen { overlay_works: Some(Err("mount an overlay: EINVAL".into())), ..seen(Kind::Other) }, wish(Mode::Any)),
             (Seen { has_maker: false, loops: Some(Err("no loop device\nhint: take one".into())), ..seen(Kind::Overlay) }, wish(Mode::Loop)),
             (Seen { space: tight, ..seen(Kind::Other) }, wish(Mode::Loop)),
             (Seen { space: tight, ..seen(Kind::Other) }, Wish { quota: Some(20 << 30), ..wish(Mode::Loop) }),
@@ -300,7 +320,7 @@ mod tests {
     fn a_directory_is_seen_as_it_is_and_what_is_not_there_says_why() {
         let dir = tempfile::tempdir().unwrap();
         let seen = look(dir.path(), &wish(Mode::Xfs), false).unwrap();
-        assert!(seen.entry_types && seen.quota.is_none() && seen.overlay_works.is_none() && seen.loops.is_none());
+        assert!(seen.entry_types && seen.quota.is_none() && seen.loops.is_none());
         assert_eq!(look(&dir.path().join("not"), &wish(Mode::Xfs), false), Err("No such file or directory".to_owned()));
     }
 }

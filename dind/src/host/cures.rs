@@ -1,0 +1,196 @@
+//! Owns what cures a finding, per platform: which flag, which field, which option. Data and its words only.
+//!
+//! Sources: docker-run(1); the ECS API's `ContainerDefinition`; the Kubernetes API's `SecurityContext`; Nomad's docker driver.
+
+use std::{borrow::Cow, collections::BTreeMap, ffi::OsString};
+
+use super::Finding;
+
+/// Who runs this container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// A docker command line, or a compose file.
+    Docker,
+    /// Amazon ECS.
+    Ecs,
+    /// Kubernetes.
+    Kubernetes,
+    /// Nomad with its docker driver.
+    Nomad,
+}
+
+impl Platform {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 4] = [Self::Docker, Self::Ecs, Self::Kubernetes, Self::Nomad];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker run",
+            Self::Ecs => "ECS",
+            Self::Kubernetes => "Kubernetes",
+            Self::Nomad => "Nomad",
+        }
+    }
+
+    /// The platform that put its marks into this environment. `docker run` leaves none.
+    pub fn of(environment: &BTreeMap<OsString, OsString>) -> Option<Self> {
+        const MARKS: [(&str, Platform); 3] = [
+            ("ECS_CONTAINER_METADATA_URI_V4", Platform::Ecs),
+            ("KUBERNETES_SERVICE_HOST", Platform::Kubernetes),
+            ("NOMAD_ALLOC_ID", Platform::Nomad),
+        ];
+        MARKS.into_iter().find(|(mark, _)| environment.contains_key(std::ffi::OsStr::new(mark))).map(|(_, platform)| platform)
+    }
+}
+
+/// What helps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cure {
+    /// The right to make mounts, namespaces and networks.
+    Privileges,
+    /// Capabilities that every container has unless they were taken away.
+    UsualCapabilities,
+    /// The right to look into processes of other users.
+    Ptrace,
+    /// No seccomp profile.
+    Seccomp,
+    /// No AppArmor profile.
+    AppArmor,
+    /// Nothing of /proc is masked.
+    SystemPaths,
+    /// A volume with XFS for docker's data.
+    StorageVolume,
+    /// A volume that both containers share.
+    TaskVolume,
+    /// More open files.
+    OpenFiles,
+    /// Programs may gain privileges.
+    NewPrivileges,
+    /// The initial user namespace.
+    UserNamespace,
+    /// Something that is the same everywhere, in the image or on the host.
+    Anywhere(Cow<'static, str>),
+    /// The message says it itself, hint and all.
+    Said,
+}
+
+impl Cure {
+    /// Something that is the same everywhere.
+    pub fn anywhere(hint: impl Into<Cow<'static, str>>) -> Self {
+        Self::Anywhere(hint.into())
+    }
+
+    /// What to write on a platform.
+    pub fn on(&self, platform: Platform) -> Option<&'static str> {
+        use Platform::{Docker, Ecs, Kubernetes, Nomad};
+        Some(match (self, platform) {
+            (Self::Privileges, Docker) => "--privileged, or --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined",
+            (Self::Privileges | Self::Seccomp, Ecs) => {
+                "\"privileged\": true in the container definition; linuxParameters.capabilities.add alone does not do, because ECS has no \
+                 field for seccomp"
+            }
+            (Self::Privileges, Kubernetes) => {
+                "securityContext.privileged: true, or securityContext.capabilities.add: [SYS_ADMIN, NET_ADMIN] with \
+                 securityContext.seccompProfile.type: Unconfined"
+            }
+            (Self::Privileges, Nomad) => {
+                "privileged = true (allow_privileged = true in the client's docker plugin), or cap_add = [\"sys_admin\", \"net_admin\"] \
+                 with security_opt = [\"seccomp=unconfined\"]"
+            }
+            (Self::UsualCapabilities, Docker) => "leave out --cap-drop, or add these with --cap-add",
+            (Self::UsualCapabilities, Ecs) => "leave them out of linuxParameters.capabilities.drop",
+            (Self::UsualCapabilities, Kubernetes) => "leave them out of securityContext.capabilities.drop, or put them into add",
+            (Self::UsualCapabilities, Nomad) => "leave out cap_drop, or put them into cap_add and the client's allow_caps",
+            (Self::Ptrace, Docker) => "--cap-add SYS_PTRACE, or --privileged",
+            (Self::Ptrace, Ecs) => "linuxParameters.capabilities.add: [\"SYS_PTRACE\"], or \"privileged\": true",
+            (Self::Ptrace, Kubernetes) => "SYS_PTRACE in securityContext.capabilities.add, or securityContext.privileged: true",
+            (Self::Ptrace, Nomad) => "\"sys_ptrace\" in cap_add (and in the client's allow_caps), or privileged = true",
+            (Self::Seccomp, Docker) => "--security-opt seccomp=unconfined, or --privileged",
+            (Self::Seccomp, Kubernetes) => "securityContext.seccompProfile.type: Unconfined, or securityContext.privileged: true",
+            (Self::Seccomp, Nomad) => "security_opt = [\"seccomp=unconfined\"], or privileged = true",
+            (Self::AppArmor, Docker) => "--security-opt apparmor=unconfined, or --privileged",
+            (Self::AppArmor, Ecs) => {
+                "\"privileged\": true, or \"dockerSecurityOptions\": [\"apparmor:unconfined\"] where the host's agent has \
+                 ECS_APPARMOR_CAPABLE=true"
+            }
+            (Self::AppArmor, Kubernetes) => {
+                "securityContext.appArmorProfile.type: Unconfined (before 1.30 the annotation \
+                 container.apparmor.security.beta.kubernetes.io/CONTAINER: unconfined), or securityContext.privileged: true"
+            }
+            (Self::AppArmor, Nomad) => "security_opt = [\"apparmor=unconfined\"], or privileged = true",
+            (Self::SystemPaths, Docker) => "--security-opt systempaths=unconfined, or --privileged",
+            (Self::SystemPaths, Ecs) => "\"privileged\": true; ECS has no field for masked paths",
+            (Self::SystemPaths, Kubernetes) => {
+                "securityContext.privileged: true, or securityContext.procMount: Unmasked where it is allowed"
+            }
+            (Self::SystemPaths, Nomad) => "privileged = true; the driver has no option for masked paths",
+            (Self::StorageVolume, Docker) => "--volume DIRECTORY-ON-XFS:/var/docker-storage",
+            (Self::StorageVolume, Ecs) => {
+                "a volume with \"host\": {\"sourcePath\": a directory on XFS}, or one with \"configuredAtLaunch\": true (an EBS volume, XFS \
+                 by default), in the container's mountPoints"
+            }
+            (Self::StorageVolume, Kubernetes) => {
+                "a hostPath on XFS, or an ephemeral volume of a StorageClass with csi.storage.k8s.io/fstype: xfs, in volumeMounts"
+            }
+            (Self::StorageVolume, Nomad) => {
+                "volumes = [\"DIRECTORY-ON-XFS:/var/docker-storage\"] (volumes.enabled in the client's docker plugin), or a host volume"
+            }
+            (Self::TaskVolume, Docker) => "--volume NAME:/run/task for both containers",
+            (Self::TaskVolume, Ecs) => {
+                "one volume with a dockerVolumeConfiguration of scope \"task\", in the mountPoints of both containers"
+            }
+            (Self::TaskVolume, Kubernetes) => "one emptyDir (medium: Memory will do) in the volumeMounts of both containers",
+            (Self::TaskVolume, Nomad) => "volumes = [\"../alloc/task:/run/task\"] for both tasks of the group",
+            (Self::OpenFiles, Docker) => "--ulimit nofile=1048576:1048576",
+            (Self::OpenFiles, Ecs) => "\"ulimits\": [{\"name\": \"nofile\", \"softLimit\": 1048576, \"hardLimit\": 1048576}]",
+            (Self::OpenFiles, Kubernetes) => "no field of a pod: LimitNOFILE= of containerd's or cri-o's service on the node",
+            (Self::OpenFiles, Nomad) => "ulimit { nofile = \"1048576:1048576\" }",
+            (Self::NewPrivileges, Docker) => "leave out --security-opt no-new-privileges",
+            (Self::NewPrivileges, Ecs) => "leave \"no-new-privileges\" out of dockerSecurityOptions",
+            (Self::NewPrivileges, Kubernetes) => "securityContext.allowPrivilegeEscalation: true, or leave it out",
+            (Self::NewPrivileges, Nomad) => "leave \"no-new-privileges\" out of security_opt",
+            (Self::UserNamespace, Docker) => "--userns=host",
+            (Self::UserNamespace, Ecs) => "no field of a task: userns-remap of the host's dockerd",
+            (Self::UserNamespace, Kubernetes) => "hostUsers: true, or leave it out",
+            (Self::UserNamespace, Nomad) => "userns_mode = \"host\"",
+            (Self::Anywhere(_) | Self::Said, _) => return None,
+        })
+    }
+
+    /// The lines below what is wrong: for one platform, or for all when it is not known.
+    pub fn hints(&self, platform: Option<Platform>) -> Vec<String> {
+        if let Self::Anywhere(hint) = self {
+            return vec![hint.clone().into_owned()];
+        }
+        let told = Platform::ALL.into_iter().filter(|told| platform.is_none_or(|platform| platform == *told));
+        told.filter_map(|platform| self.on(platform).map(|words| format!("{}: {words}", platform.name()))).collect()
+    }
+}
+
+/// What is wrong, and what cures it, in lines that begin with `hint:`. A cure that was told before is not told again, but where.
+#[derive(Debug, Default)]
+pub struct Telling<'a> {
+    told: Vec<(Vec<String>, &'a str)>,
+}
+
+impl<'a> Telling<'a> {
+    /// The lines of one finding.
+    pub fn lines(&mut self, finding: &'a Finding, platform: Option<Platform>) -> Vec<String> {
+        let mut lines: Vec<String> = finding.what.lines().map(str::to_owned).collect();
+        let hints = finding.cure.hints(platform);
+        if let Some((_, before)) = self.told.iter().find(|(told, _)| *told == hints && !hints.is_empty()) {
+            lines.push(format!("hint: as for \"{before}\""));
+        } else {
+            lines.extend(hints.iter().map(|hint| format!("hint: {hint}")));
+            self.told.push((hints, finding.what.split_once(':').map_or(&finding.what, |(about, _)| about)));
+        }
+        lines
+    }
+}
+
+/// All findings, in lines.
+pub fn render<'a>(findings: impl IntoIterator<Item = &'a Finding>, platform: Option<Platform>) -> String {
+    let mut telling = Telling::default();
+    findings.into_iter().flat_map(|finding| telling.lines(finding, platform)).collect::<Vec<_>>().join("\n")
+}
