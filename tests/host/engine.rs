@@ -211,7 +211,7 @@ fn a_daemon_that_dies_is_started_again_with_its_images_and_without_its_container
         let socket = pair.bed().path("task/docker.sock");
         let before = fs::metadata(&socket).unwrap().ino();
         // In a container numbers of processes come back soon: the dead daemon's may be that of a living one.
-        sh(&dind, &format!("echo 1 > {STORAGE}/task-*/docker.pid; pkill -KILL -x {daemon}"));
+        sh(&dind, &format!("echo 1 | tee {STORAGE}/task-*/docker.pid && pkill -KILL -x {daemon}"));
         dind.wait_for_line("containers, and builds under way, are lost", SOON);
         pair.bed().wait_for("the dead socket to go", SOON, || !socket.exists());
         dind.wait_for_line(restart, SOON);
