@@ -193,6 +193,12 @@ fn every_escape_is_tried_under_every_setting() {
         let disk = format!("DISK=\"$(grep ' {STORAGE} ' /proc/self/mountinfo | head -n 1 | cut -d ' ' -f 3 | tr : ' ')\"\n");
         let (ending, said) = dind.boxed().sh(&format!("set -e\n{disk}{SCENE}"), SOON);
         assert_eq!(ending, Ending::Code(0), "{said}");
+        // That the attempts fail must not be because nothing works.
+        let control = "setpriv --reuid=1001 --regid=1001 --groups=123 sh -ec 'mkdir /home/runner/_work/control; \
+            echo as it should > /home/runner/_work/control/file; chmod -R a+rX /home/runner/_work/control; \
+            docker run --rm -v /home/runner/_work/control:/w -v /var/run/docker.sock:/s tiny:1 cat /w/file'";
+        let (_, said) = dind.boxed().sh(control, SOON);
+        assert!(said.ends_with("as it should\n"), "{said}");
         for ((_, script), cells) in ATTEMPTS.iter().zip(&mut cells) {
             let job = format!("{disk}export HOME=/tmp/job\n{script}");
             let words = ["setpriv", "--reuid=1001", "--regid=1001", "--groups=123", "timeout", "40", "bash", "-c", &job];

@@ -6,8 +6,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use runner_tests::{
     bed::{Launch, Subject},
+    github::Job,
     need::{Need, need},
-    pair::{Pair, STORAGE, Witness},
+    pair::{IMAGE as PAIR_IMAGE, Pair, STORAGE, Witness},
     process::Ending,
 };
 
@@ -54,6 +55,7 @@ fn what_jobs_do_every_day_works_behind_the_gate() {
     assert_eq!(sh(&dind, "echo two | docker run --rm -i tiny:1 cat"), "two\n", "the end of the input reaches the container");
     sh(&dind, "docker run -d --name long -v /home/runner/_work:/work -p 18080:80 --init -m 64m tiny:1 sleep 600");
     assert_eq!(sh(&dind, "docker exec long echo three; echo four | docker exec -i long cat"), "three\nfour\n");
+    assert_eq!(sh(&dind, "grep -c /held/ /proc/1/mountinfo"), "1\n", "its folder is held where no job can reach it");
     sh(&dind, "docker cp /etc/hostname long:/copied && docker exec long cat /copied && docker stats --no-stream && docker top long");
     // More than all buffers on the way, both ways, and what arrives is what was sent.
     let sum = "head -c 300000000 /dev/zero | docker exec -i long cat | md5sum; head -c 300000000 /dev/zero | md5sum";
@@ -81,6 +83,41 @@ fn what_jobs_do_every_day_works_behind_the_gate() {
     dind.signal(Signal::SIGTERM);
     assert_eq!(dind.wait(SOON), Ending::Code(0));
     assert_eq!([pair.left_behind(), witness.left_behind(STORAGE)].concat(), [""; 0]);
+}
+
+/// The life of a runner with a job that uses docker as the runner itself does for container jobs: folders deep in the work folder, the
+/// socket, a network of its own.
+#[test]
+fn a_job_of_a_runner_is_served_behind_the_gate() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    let dind = ready(guarded(&pair));
+    let script = format!(
+        "docker import {PAIR_IMAGE} tiny:1\n\
+         docker network create github_network_1\n\
+         docker create --name job --network github_network_1 -e HOME=/github/home -w /__w/repo/repo -v /var/run/docker.sock:/var/run/docker.sock \
+           -v /home/runner/_work:/__w -v /home/runner/externals:/__e:ro -v $RUNNER_TEMP:/__w/_temp -v $GITHUB_WORKSPACE:/github/workspace \
+           --entrypoint sleep tiny:1 600\n\
+         docker start job\n\
+         echo from the workspace > $GITHUB_WORKSPACE/file\n\
+         docker exec -i job sh -c 'cat /github/workspace/file /__w/repo/repo/file; echo hello > /github/workspace/back'\n\
+         cat $GITHUB_WORKSPACE/back\n\
+         docker rm -f job; docker network rm github_network_1\n\
+         docker run --rm --privileged tiny:1 true || echo as it should be"
+    );
+    pair.bed().github().queue_job(Job::new("build", &script));
+    let mut entrypoint = pair.entrypoint(Some(&dind)).start();
+    assert_eq!(entrypoint.wait(SOON), Ending::Code(0));
+    let finished = pair.bed().github().finished();
+    let last = finished.last().expect("a job that ended");
+    assert_eq!(last.result, "Succeeded", "{}", last.log);
+    assert!(last.log.contains("from the workspace\nfrom the workspace\nhello\n"), "{}", last.log);
+    assert!(last.log.contains("DOCKER_API_ALLOW=privileged") && last.log.contains("as it should be"), "{}", last.log);
+    let held = sh(&dind, "grep -c /held/ /proc/self/mountinfo || true; ls /var/docker-storage/task-*/held");
+    assert_eq!(held, "0\n", "what was held for a container goes with it");
 }
 
 #[test]

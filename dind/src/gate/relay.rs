@@ -1,19 +1,12 @@
 //! Passing requests on, each over a connection of its own to the daemon: heads are written anew, bodies stream with back-pressure, a
 //! connection that is taken over is copied both ways until both sides have ended.
 
-use std::{
-    cell::Cell,
-    path::PathBuf,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{cell::Cell, path::PathBuf, rc::Rc, time::Duration};
 
 use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
-    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    body::{Bytes, Incoming},
     client::conn::http1,
     header::{self, HeaderName, HeaderValue},
 };
@@ -23,7 +16,6 @@ use supervise::records;
 use tokio::{
     net::UnixStream,
     sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
     time::Instant,
 };
 
@@ -63,7 +55,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::HOST,
 ];
 
-type Answer = Response<Either<Held, Full<Bytes>>>;
+type Answer = Response<Either<Incoming, Full<Bytes>>>;
 
 /// What stands between the clients and one daemon.
 #[derive(Debug)]
@@ -153,26 +145,22 @@ impl Relay {
             take_over(onward.headers_mut(), protocol);
         }
 
-        let (mut sender, held) = self.connect().await?;
+        let mut sender = self.connect().await?;
         let mut response = sender.send_request(onward).await.map_err(unreachable)?;
         let theirs = (response.status() == StatusCode::SWITCHING_PROTOCOLS).then(|| hyper::upgrade::on(&mut response));
         let (head, body) = response.into_parts();
-        let mut answer = Response::new(Either::Left(Held { body, connection: Rc::new(held) }));
+        let mut answer = Response::new(Either::Left(body));
         *answer.status_mut() = head.status;
         copy(&head.headers, answer.headers_mut(), &[]);
         match (client, theirs) {
             (Some(client), Some(theirs)) => {
                 let protocol = head.headers.get(header::UPGRADE).cloned().or(protocol).unwrap_or(HeaderValue::from_static("tcp"));
                 take_over(answer.headers_mut(), &protocol);
-                let connection = match answer.body() {
-                    Either::Left(held) => Rc::clone(&held.connection),
-                    Either::Right(_) => return Err(unreachable("no body")),
-                };
                 tokio::task::spawn_local(async move {
                     if let (Ok(client), Ok(theirs)) = (client.await, theirs.await) {
                         let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(theirs)).await;
                     }
-                    drop((connection, seat));
+                    drop(seat);
                 });
             }
             (None, Some(_)) => return Err(unreachable("it took over a connection that nobody offered")),
@@ -259,7 +247,7 @@ impl Relay {
 
     /// A question of the gate's own.
     async fn ask(&self, path: &str) -> Result<(StatusCode, Bytes), Stop> {
-        let (mut sender, _held) = self.connect().await?;
+        let mut sender = self.connect().await?;
         let request = Request::builder().method(Method::GET).uri(path).header(header::HOST, "docker");
         let request = request.body(Either::Right(Full::default())).map_err(unreachable)?;
         let response = sender.send_request(request).await.map_err(unreachable)?;
@@ -268,14 +256,15 @@ impl Relay {
         Ok((status, body.to_bytes()))
     }
 
-    async fn connect(&self) -> Result<(http1::SendRequest<Either<Incoming, Full<Bytes>>>, Connection), Stop> {
+    async fn connect(&self) -> Result<http1::SendRequest<Either<Incoming, Full<Bytes>>>, Stop> {
         let stream = tokio::time::timeout(CONNECT, UnixStream::connect(&self.daemon)).await;
         let stream = stream.map_err(|_| unreachable("it does not accept connections"))?.map_err(unreachable)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
-        let task = tokio::task::spawn_local(async move {
+        // It ends when nobody has its sender or its body any more: a client that goes away leaves no daemon streaming to nobody.
+        tokio::task::spawn_local(async move {
             let _ = connection.with_upgrades().await;
         });
-        Ok((sender, Connection(task.abort_handle())))
+        Ok(sender)
     }
 
     fn tell(&self, asked: &str, refusal: &Refusal) {
@@ -326,39 +315,5 @@ fn take_over(headers: &mut HeaderMap, protocol: &HeaderValue) {
 fn copy(from: &HeaderMap, to: &mut HeaderMap, but: &[HeaderName]) {
     for (name, value) in from.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name) && !but.contains(name)) {
         to.append(name.clone(), value.clone());
-    }
-}
-
-/// A connection to the daemon, which ends when this is dropped: a client that goes away must not leave the daemon streaming to nobody.
-#[derive(Debug)]
-struct Connection(AbortHandle);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A body from the daemon and the connection it comes over.
-#[derive(Debug)]
-pub(super) struct Held {
-    body: Incoming,
-    connection: Rc<Connection>,
-}
-
-impl Body for Held {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -142,6 +142,10 @@ pub(super) fn route(method: &str, path: &str, query: Option<&str>, allow: &Allow
     if pattern == "build" {
         build(query.unwrap_or_default(), allow)?;
     }
+    // A start can be one from a checkpoint, in a folder of the daemon's host.
+    if kind == Kind::Start && pairs(query.unwrap_or_default())?.iter().any(|(name, _)| name != "detachKeys") {
+        return Err(Refusal::never("a start with more than `detachKeys` in its query"));
+    }
     Ok(Route { path: format!("/{plain}"), kind })
 }
 
@@ -198,13 +202,18 @@ fn decode(text: &str, query: bool) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(name, true)?, decode(value, true)?))
+    });
+    let unclear = || Refusal::unclear("a query that cannot be decoded", "escape it as RFC 3986 has it");
+    pairs.collect::<Option<Vec<_>>>().ok_or_else(unclear)
+}
+
 /// What a build may ask for in its query (moby, `api/server/router/build/build_routes.go`).
 fn build(query: &str, allow: &Allow) -> Result<(), Refusal> {
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (Some(name), Some(value)) = (decode(name, true), decode(value, true)) else {
-            return Err(Refusal::unclear("a query that cannot be decoded", "escape it as RFC 3986 has it"));
-        };
+    for (name, value) in pairs(query)? {
         match name.as_str() {
             "networkmode" if !network_mode(&value) && !allow.has(Word::HostNetwork) => {
                 return Err(Refusal::unless(Word::HostNetwork, format!("a build with the network `{value}`")));
@@ -329,7 +338,8 @@ mod tests {
         for version in ["v1.23", "v1.0", "v1", "v0.99", "v2.45", "v1.", "v.45", "v1.2.45", "v", "V1.45", "v1.45x", "v99999999999.45"] {
             assert!(ask("POST", &format!("/{version}/containers/x/start")).is_err(), "{version}");
         }
-        assert_eq!(ask("POST", "/v1.24/containers/x/start"), Ok(Kind::Start));
+        assert_eq!(ask("POST", "/v1.24/containers/x/start?detachKeys=ctrl-p"), Ok(Kind::Start));
+        assert!(ask("POST", "/v1.45/containers/x/start?checkpoint=a&checkpoint-dir=/").is_err());
     }
 
     #[test]
