@@ -39,7 +39,7 @@ use crate::{
     config::Config,
     effects::World,
     gate::{GateError, Order, pin},
-    lifecycle::Lifecycle,
+    lifecycle::{Lifecycle, Plan},
     words::exit,
 };
 
@@ -122,10 +122,15 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         // Anything else shows in the checks, beside what else is wrong.
         _ => {}
     }
-    let machine = Lifecycle::new(config.start_timeout, config.stop_timeout, config.exit_with_runner).guarded(config.access.guard.is_some());
+    let plan = Plan {
+        start_timeout: config.start_timeout,
+        stop_timeout: config.stop_timeout,
+        exit_with_runner: config.exit_with_runner,
+        guarded: config.access.guard.is_some(),
+    };
     supervise::drive(
         signals,
-        machine,
+        Lifecycle::new(plan),
         World::new(config, environment),
         supervise::Outlets { state_file: Some(state_file), termination_log: None },
     )

@@ -80,11 +80,23 @@ impl Phase {
     }
 }
 
+/// What this life consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Plan {
+    /// How long docker may take to become usable.
+    pub start_timeout: Duration,
+    /// What a stop may take.
+    pub stop_timeout: Duration,
+    /// It ends when the runner has ended, without being told.
+    pub exit_with_runner: bool,
+    /// Jobs reach the daemon through a gate alone.
+    pub guarded: bool,
+}
+
 /// The machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lifecycle {
-    start_timeout: Duration,
-    exit_with_runner: bool,
+    plan: Plan,
     deadlines: Deadlines,
     phase: Phase,
     /// Somebody asked us to stop.
@@ -114,11 +126,10 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// A life that has not begun.
-    pub fn new(start_timeout: Duration, stop_timeout: Duration, exit_with_runner: bool) -> Self {
+    pub fn new(plan: Plan) -> Self {
         Self {
-            start_timeout,
-            exit_with_runner,
-            deadlines: stages::split(stop_timeout),
+            plan,
+            deadlines: stages::split(plan.stop_timeout),
             phase: Phase::New,
             stopping: false,
             foreseen: false,
@@ -130,7 +141,7 @@ impl Lifecycle {
             restarts: 0,
             silent: false,
             complaint: None,
-            gate: gate::Gate::None,
+            gate: if plan.guarded { gate::Gate::Awaited } else { gate::Gate::None },
             refused: false,
         }
     }
@@ -143,7 +154,7 @@ impl Machine<Words> for Lifecycle {
         }
         match event {
             Event::Started if self.phase == Phase::New => {
-                self.enter(Phase::Checking, [Action::Arm(Timer::Start, self.start_timeout), Action::Run(Job::Check)])
+                self.enter(Phase::Checking, [Action::Arm(Timer::Start, self.plan.start_timeout), Action::Run(Job::Check)])
             }
             Event::Started => vec![],
             Event::Signal(signal) if [Signal::TERM, Signal::INT].contains(&signal) => self.asked_to_stop(),
@@ -258,7 +269,7 @@ impl Lifecycle {
                     | Phase::Settling
                     | Phase::Done => return vec![],
                 };
-                let seconds = self.start_timeout.as_secs();
+                let seconds = self.plan.start_timeout.as_secs();
                 let why = format!("docker was not usable within {seconds} s, stuck in {}{}", phase.name(), self.last_complaint());
                 self.fail_then(Failure { code: exit::UNAVAILABLE, why }, next)
             }

@@ -18,7 +18,7 @@ usage: cargo xtask COMMAND
   test [FILTER]    every test that this machine can run; what is missing is installed
   test vm [FILTER] the docker sidecar in a virtual machine with cgroup v2, systemd, XFS quotas and AppArmor: minutes, most of them
                    emulation; what it boots and what boots it are made from Debian packages, and kept
-  bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start;
+  bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start, dind;
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
   dist             the two static programs, in target/dist

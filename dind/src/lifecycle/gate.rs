@@ -21,12 +21,6 @@ pub(super) enum Gate {
 }
 
 impl Lifecycle {
-    /// A life in which jobs reach the daemon through a gate alone.
-    #[must_use]
-    pub fn guarded(self, guarded: bool) -> Self {
-        Self { gate: if guarded { Gate::Awaited } else { Gate::None }, ..self }
-    }
-
     pub(super) fn gate_listens(&mut self) -> Actions {
         if self.gate != Gate::Awaited {
             return vec![];

@@ -79,7 +79,7 @@ impl Lifecycle {
         actions.push(Action::Say(Level::Error, format!("{how}{when}{last}{lost}{next}")));
         actions.push(Action::Fact("docker_restarts", self.restarts.to_string()));
         if !early {
-            actions.push(Action::Arm(Timer::Start, self.start_timeout));
+            actions.push(Action::Arm(Timer::Start, self.plan.start_timeout));
         }
         actions.extend(self.enter(
             Phase::Restarting(Step::Burying { alone: false, publishing }),

@@ -93,7 +93,7 @@ impl Lifecycle {
         let mut actions = self.start_daemons();
         // Its runner may be there already, and waits for what we see.
         actions.push(Action::Run(Job::MeetRunners));
-        actions.extend(self.exit_with_runner.then_some(Action::Run(Job::FollowRunner)));
+        actions.extend(self.plan.exit_with_runner.then_some(Action::Run(Job::FollowRunner)));
         actions
     }
 

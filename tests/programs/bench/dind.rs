@@ -29,6 +29,8 @@ const SHELL: &str = include_str!("dind/entrypoint.sh");
 /// Containers that ignore SIGTERM, as an entrypoint that is a shell script does.
 const STUBBORN: usize = 5;
 const FILES: usize = 100_000;
+/// To docker, and a tenth as many to `health`.
+const QUESTIONS: usize = 400;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -36,16 +38,19 @@ enum Way {
     Bare,
     Shell,
     Ours,
+    /// With `DOCKER_STORAGE_CLEANUP=later`.
+    OursLater,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Bare, Self::Shell, Self::Ours];
+    const ALL: [Self; 4] = [Self::Bare, Self::Shell, Self::Ours, Self::OursLater];
 
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare dockerd",
             Self::Shell => "shell entrypoint",
             Self::Ours => "runner-dind",
+            Self::OursLater => "  clean-up later",
         }
     }
 }
@@ -105,6 +110,54 @@ pub(crate) fn bench(programs: &Programs, alone: bool) {
             milliseconds(*files)
         );
     }
+    questions(programs);
+}
+
+fn spent(what: impl FnOnce()) -> Duration {
+    let began = now();
+    what();
+    now() - began
+}
+
+/// A guarded sidecar that serves.
+fn served(programs: &Programs, pair: &Pair) -> BoxedProcess {
+    let own = programs.dind.parent().unwrap_or(Path::new("/"));
+    let boxed = pair.sidecar().bind_read_only(own, own).env("DOCKER_API_POLICY", "guarded");
+    let boxed = boxed.spawn(Way::Ours.name(), &[&programs.dind.to_string_lossy()]);
+    let socket = pair.bed().path("task/docker.sock");
+    assert!(clock::holds_within(PATIENCE, || answers(&socket)), "{}", boxed.transcript());
+    boxed
+}
+
+/// What asking costs: whether it is well, and anything through a gate.
+fn questions(programs: &Programs) {
+    let pair = Pair::new();
+    let boxed = served(programs, &pair);
+    let health = median(
+        (0..QUESTIONS / 10)
+            .map(|_| spent(|| assert_eq!(boxed.enter(&[&programs.dind.to_string_lossy(), "health"]).wait(PATIENCE), Ending::Code(0))))
+            .collect(),
+    );
+    let nothing =
+        median((0..QUESTIONS / 10).map(|_| spent(|| assert_eq!(boxed.enter(&["/bin/true"]).wait(PATIENCE), Ending::Code(0)))).collect());
+    let own = fs::read_dir(pair.storage()).expect("the storage").flatten().map(|entry| entry.path().join("docker.sock")).next();
+    let (own, gate) = (own.expect("a data-root"), pair.bed().path("task/docker.sock"));
+    let (mut direct, mut guarded) = (Vec::new(), Vec::new());
+    for _ in 0..QUESTIONS {
+        direct.push(spent(|| assert!(answers(&own))));
+        guarded.push(spent(|| assert!(answers(&gate))));
+    }
+    let (direct, guarded) = (median(direct), median(guarded));
+    println!(
+        "\n`health` in the container: {} ms, of which entering it and ending takes `true` {} ms too, medians of {}\n\
+         /_ping on a new connection, medians of {QUESTIONS} in turns: dockerd itself {} us, through the gate {} us, so a request costs {} us more",
+        health.as_millis(),
+        nothing.as_millis(),
+        QUESTIONS / 10,
+        direct.as_micros(),
+        guarded.as_micros(),
+        guarded.saturating_sub(direct).as_micros()
+    );
 }
 
 /// One life: until ready, and from SIGTERM to the end.
@@ -145,6 +198,7 @@ fn start(programs: &Programs, pair: &Pair, way: Way) -> BoxedProcess {
         }
         Way::Shell => SHELL.to_owned(),
         Way::Ours => format!("exec {dind}"),
+        Way::OursLater => format!("export DOCKER_STORAGE_CLEANUP=later; exec {dind}"),
     };
     boxed.env("STOP_TIMEOUT", "60").spawn(way.name(), &["/bin/sh", "-c", &format!("read go < /run/task/gate; rm /run/task/gate\n{script}")])
 }

@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn a_gate_that_ends_is_started_again_and_published_again_while_somebody_needs_it() {
     let shown = |actions: Actions| actions.iter().filter_map(show).collect::<Vec<_>>();
-    let by_name = |name: &str| phases(life().guarded(true)).into_iter().find(|(phase, _)| *phase == name).unwrap().1;
+    let by_name = |name: &str| phases(guarded()).into_iter().find(|(phase, _)| *phase == name).unwrap().1;
     let ended = || Event::ChildEnded(Role::Gate, ChildEnd::Code(101));
     for phase in ["serving", "lingering"] {
         let mut life = by_name(phase);
@@ -26,7 +26,7 @@ fn a_gate_that_ends_is_started_again_and_published_again_while_somebody_needs_it
 
 #[test]
 fn docker_that_is_usable_before_its_gate_waits_for_it() {
-    let mut life = life().guarded(true);
+    let mut life = guarded();
     for event in [
         Event::Started,
         Event::Told(Outcome::Checked(Ok(()))),
