@@ -76,7 +76,7 @@ fn no_order_of_events_breaks_a_promise_behind_a_gate() {
 
 /// With so many signals at most: what the last one does where nobody waits any more one plan shows for all.
 fn explore(life: &Lifecycle, most_signals: usize) {
-    let world = || World { most_signals, ..World::default() };
+    let world = || World::with(most_signals);
     let mut seen = HashSet::new();
     // One restart is left: those before it lead to the same states again.
     let life = || Lifecycle { restarts: stages::RESTARTS.len() - 1, ..life.clone() };

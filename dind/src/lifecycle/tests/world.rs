@@ -16,7 +16,7 @@ pub(super) struct World {
     timers: BTreeSet<Timer>,
     signals: usize,
     /// How often somebody asks for a stop.
-    pub(super) most_signals: usize,
+    most_signals: usize,
     /// The runner has ended, and that was to be our end.
     followed: bool,
     /// Everything has been told to die and not yet been found dead.
@@ -45,6 +45,10 @@ pub(super) struct World {
 }
 
 impl World {
+    pub(super) fn with(most_signals: usize) -> Self {
+        Self { most_signals, ..Self::default() }
+    }
+
     pub(super) fn possible(&self) -> Vec<Event<Words>> {
         let mut events: Vec<Event<Words>> = self.jobs.iter().flat_map(outcomes).map(Event::Told).collect();
         for &role in &self.alive {
