@@ -27,8 +27,6 @@ mod starting;
 mod stopping;
 mod storage;
 
-use serving::Step;
-
 type Actions = Vec<Action<Words>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +56,22 @@ enum Phase {
     },
     Settling,
     Done,
+}
+
+/// How far a restart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Step {
+    /// Everything has been killed: the other daemon, shims, containers. Waits until all of that is gone and told.
+    Burying {
+        /// No process is left.
+        alone: bool,
+        /// The socket is still being published.
+        publishing: bool,
+    },
+    /// What they left is taken away.
+    Clearing,
+    /// A moment, so that a daemon that dies at once does not keep the machine busy.
+    Waiting,
 }
 
 impl Phase {

@@ -53,6 +53,16 @@ fn on_this_machine(pair: &Pair) -> BTreeMap<String, usize> {
     counted(&String::from_utf8_lossy(&output.stdout))
 }
 
+/// The last namespaces and cgroups go a moment after their last process.
+fn assert_nothing_more_than(before: &BTreeMap<String, usize>, pair: &Pair) {
+    let mut after = BTreeMap::new();
+    let same = clock::holds_within(SOON, || {
+        after = on_this_machine(pair);
+        after == *before
+    });
+    assert!(same, "before {before:?}, after {after:?}");
+}
+
 fn ready(pair: &Pair) -> Subject {
     let dind = pair.dind().start();
     dind.wait_for_line("\"ready\"", SOON);
@@ -85,13 +95,7 @@ fn many_lives_leave_nothing_on_the_machine() {
         drop(dind);
         assert_eq!(pair.left_behind(), [""; 0]);
     }
-    // The last namespaces and cgroups go a moment after their last process.
-    let mut after = BTreeMap::new();
-    let same = clock::holds_within(SOON, || {
-        after = on_this_machine(&pair);
-        after == before
-    });
-    assert!(same, "before {before:?}, after {after:?}");
+    assert_nothing_more_than(&before, &pair);
 }
 
 /// On a virtual machine, or after `docker restart`, there is no namespace that would take the rest away.
@@ -169,12 +173,7 @@ fn a_sidecar_killed_at_any_moment_leaves_nothing_that_its_successor_does_not_rem
     assert_eq!(last.wait(SOON), Ending::Code(0));
     drop(last);
     assert_eq!(pair.left_behind(), [""; 0]);
-    let mut after = BTreeMap::new();
-    let same = clock::holds_within(SOON, || {
-        after = on_this_machine(&pair);
-        after == before
-    });
-    assert!(same, "before {before:?}, after {after:?}");
+    assert_nothing_more_than(&before, &pair);
 }
 
 fn until_aged(subject: &Subject, age: Duration) {

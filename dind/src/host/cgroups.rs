@@ -4,7 +4,11 @@ use std::{fs, path::Path};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::{Prerequisite, cures::Cure, judge::OPENS_WITH_RIGHTS, trial::Access};
+use super::{
+    Prerequisite,
+    cures::Cure,
+    trial::{Access, OPENS_WITH_RIGHTS},
+};
 use crate::{
     cgroup::{self, Home},
     mounts::Mount,

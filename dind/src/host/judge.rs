@@ -9,7 +9,7 @@ use super::{
     cures::Cure,
     facts::{Calls, Facts, Process},
     packet_filter, storage,
-    trial::Access,
+    trial::{Access, OPENS_WITH_RIGHTS},
 };
 
 /// capabilities(7) that dockerd cannot do without, by bit.
@@ -158,9 +158,6 @@ fn namespaces(facts: &Facts, places: &Places<'_>) -> Prerequisite {
     }
     page
 }
-
-/// What is told of a read-only mount that could be opened with the rights whose lack is told elsewhere.
-pub(super) const OPENS_WITH_RIGHTS: &str = "read-only; a start could remount it with the rights that are missing";
 
 fn sysctl(access: Access, told: bool) -> Prerequisite {
     let mut page = Prerequisite::seen("/proc/sys", "writable");

@@ -38,6 +38,9 @@ pub enum Access {
     Closed,
 }
 
+/// What is told of a read-only mount that could be opened with the rights whose lack is told elsewhere.
+pub(super) const OPENS_WITH_RIGHTS: &str = "read-only; a start could remount it with the rights that are missing";
+
 /// What became of an overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlay {

@@ -3,7 +3,7 @@
 
 use supervise::{Action, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase, serving::Step};
+use super::{Actions, Lifecycle, Phase, Step};
 use crate::{
     stages,
     words::{Failure, Job, Role, Timer},

@@ -7,27 +7,11 @@ use std::time::Duration;
 
 use supervise::{Action, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase, gate::Gate};
+use super::{Actions, Lifecycle, Phase, Step, gate::Gate};
 use crate::{
     stages,
     words::{Failure, Job, Timer, exit},
 };
-
-/// How far a restart is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Step {
-    /// Everything has been killed: the other daemon, shims, containers. Waits until all of that is gone and told.
-    Burying {
-        /// No process is left.
-        alone: bool,
-        /// The socket is still being published.
-        publishing: bool,
-    },
-    /// What they left is taken away.
-    Clearing,
-    /// A moment, so that a daemon that dies at once does not keep the machine busy.
-    Waiting,
-}
 
 impl Lifecycle {
     /// docker answers again, or does not any more.

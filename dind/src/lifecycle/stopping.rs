@@ -2,7 +2,7 @@
 
 use supervise::{Action, ChildEnd, Level, Signal, Target};
 
-use super::{Actions, Lifecycle, Phase, gate::Gate, serving::Step};
+use super::{Actions, Lifecycle, Phase, Step, gate::Gate};
 use crate::{
     stages::{self, Deadlines},
     words::{Job, Role, Timer, Words, exit},

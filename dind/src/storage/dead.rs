@@ -17,9 +17,8 @@ use nix::{
 
 use super::{
     StorageError, StorageRoot, TaskId,
-    names::{DEAD, NEW, TASK},
+    names::{DEAD, LOCK, NEW, TASK},
     processes, quota,
-    root::LOCK,
 };
 use crate::{
     mounts,

@@ -20,7 +20,7 @@ use nix::{
 };
 use supervise::kernel;
 
-use super::{nodes, root::PASSABLE};
+use super::{names::PASSABLE, nodes};
 
 /// The program that formats it.
 pub const MAKER: &str = "mkfs.xfs";

@@ -1,12 +1,22 @@
-//! The names of tasks in the storage root.
+//! The names of tasks in the storage root, and what all of their directories have alike.
 
-use std::{ffi::CString, fmt};
+use std::{
+    ffi::{CStr, CString},
+    fmt,
+};
+
+use nix::sys::stat::Mode;
 
 use super::StorageError;
 
 pub(super) const NEW: &str = ".new-";
 pub(super) const TASK: &str = "task-";
 pub(super) const DEAD: &str = ".dead-";
+
+pub(super) const LOCK: &CStr = c"lock";
+
+/// Only the owner lists it, but the root users of container user namespaces must be able to pass through.
+pub(super) const PASSABLE: Mode = Mode::from_bits_truncate(0o711);
 
 /// 16 hexadecimal digits that name one task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,15 +20,10 @@ use super::{
     DataRoot, Disk, StorageError, TaskId,
     dead::Dead,
     disk,
-    names::{NEW, TASK},
+    names::{LOCK, NEW, PASSABLE, TASK},
     quota,
 };
 use crate::tree;
-
-pub(super) const LOCK: &CStr = c"lock";
-
-/// Only the owner lists it, but the root users of container user namespaces must be able to pass through.
-pub(super) const PASSABLE: Mode = Mode::from_bits_truncate(0o711);
 
 /// Another process may sweep a directory in the moment before its lock is taken; then a new name is tried, at most this often.
 const ATTEMPTS: usize = 16;
