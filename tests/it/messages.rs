@@ -351,6 +351,8 @@ fn a_host_without_what_docker_needs() {
     let launch = |command: &str| {
         dind(&bed).env("PATH", "/opt/nothing").env("DOCKER_STORAGE_ROOT", "/opt/nothing/here").arg(command).as_pid_1(boxed())
     };
-    reviewed("dind_unsuitable_host", &bed, launch("run"));
-    reviewed("dind_check_unsuitable_host", &bed, launch("check"));
+    // What it warns of besides is this machine's: limits, controllers. `check` tells even more of that; `dind/src/host/tests.rs` has its words.
+    insta::with_settings!({filters => vec![(r"(?m)^\S+ WARN  checking .*\n(?: {31}.*\n)*", "")]}, {
+        reviewed("dind_unsuitable_host", &bed, launch("run"));
+    });
 }
