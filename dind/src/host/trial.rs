@@ -5,14 +5,16 @@
 //! however it ends. What is left to remove are the few directories of the overlay.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
 };
 
 use nix::{
     errno::Errno,
+    fcntl::{Flock, FlockArg},
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
     unistd::chdir,
@@ -23,9 +25,6 @@ use crate::mounts;
 
 /// How the directory of a trial begins; a random word follows.
 const PREFIX: &str = ".overlay-trial-";
-
-/// A trial takes milliseconds; what is this old is nobody's.
-const OLD: Duration = Duration::from_secs(600);
 
 /// Whether a kernel file system can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,9 +126,11 @@ fn overlay_on(scratch: &Path) -> nix::Result<()> {
     fs::remove_file("merged/below").map_err(errno)
 }
 
-/// The directories of one overlay, gone on drop.
+/// The directories of one overlay, gone on drop. A lock on the topmost says that somebody is trying: what a killed one left is nobody's at
+/// once (a successor that came within minutes found it and left it, once in a hundred kills).
 struct Scratch {
     path: PathBuf,
+    _lock: Flock<File>,
 }
 
 impl Scratch {
@@ -139,21 +140,27 @@ impl Scratch {
         getrandom::fill(&mut word).ok()?;
         let path = storage.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(word)));
         fs::create_dir(&path).ok()?;
-        let scratch = Self { path };
+        // Who removes the dead's may be faster; then nothing is tried.
+        let scratch = Self::of_nobody(path)?;
         for name in ["lower", "upper", "work", "merged"] {
             fs::create_dir(scratch.path.join(name)).ok()?;
         }
         fs::write(scratch.path.join("lower/below"), "").ok()?;
         Some(scratch)
     }
+
+    fn of_nobody(path: PathBuf) -> Option<Self> {
+        let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+        let directory = File::options().read(true).custom_flags(flags).open(&path).ok()?;
+        Some(Self { path, _lock: Flock::lock(directory, FlockArg::LockExclusiveNonblock).ok()? })
+    }
 }
 
 /// Removes what trials left that were killed in their few milliseconds.
 fn forget_killed(storage: &Path) {
     for entry in fs::read_dir(storage).into_iter().flatten().flatten() {
-        let old = |found: fs::Metadata| found.is_dir() && found.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > OLD));
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.metadata().is_ok_and(old) {
-            drop(Scratch { path: entry.path() });
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            drop(Scratch::of_nobody(entry.path()));
         }
     }
 }
@@ -209,15 +216,14 @@ mod tests {
     #[test]
     fn what_a_killed_trial_left_is_removed_by_a_later_one_and_a_living_one_is_let_be() {
         let storage = tempfile::tempdir().unwrap();
-        let [old, young] = ["old", "young"].map(|name| storage.path().join(format!("{PREFIX}{name}")));
-        for path in [&old, &young] {
-            fs::create_dir_all(path.join("lower")).unwrap();
-            fs::write(path.join("lower/below"), "").unwrap();
+        let [dead, tried] = ["dead", "tried"].map(|name| storage.path().join(format!("{PREFIX}{name}")));
+        for path in [&dead, &tried] {
+            fs::create_dir_all(path.join("work/work")).unwrap();
         }
-        let long_ago = std::time::UNIX_EPOCH;
-        fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
+        let living = Scratch::of_nobody(tried.clone()).unwrap();
         drop(Scratch::make(storage.path()).unwrap());
-        assert!(!old.exists() && young.exists());
+        assert!(!dead.exists() && tried.exists());
+        drop(living);
     }
 
     #[test]
