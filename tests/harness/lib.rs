@@ -21,15 +21,18 @@
 //! assert!(pair.left_behind().is_empty());
 //! ```
 
+pub mod agent;
 pub mod bed;
 pub mod boxed;
 pub mod clock;
 pub mod ecs;
+pub mod engine;
 pub mod filters;
 pub mod fixtures;
 pub mod fluentd;
 pub mod github;
 pub mod http;
+pub mod images;
 pub mod need;
 pub mod pair;
 pub mod process;

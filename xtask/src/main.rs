@@ -3,9 +3,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
 mod check;
+mod deployments;
+mod images;
 mod machine;
 mod run;
+mod runner_version;
 mod statically;
+mod validators;
 
 use std::process::ExitCode;
 
@@ -22,6 +26,10 @@ usage: cargo xtask COMMAND
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
   dist             the two static programs, in target/dist
+  images           the images, by the docker of this machine
+  deployments      writes the ECS task definitions in images/ecs from their one source
+  check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
+  bump-runner V    takes a release of actions/runner, with its checksums, into the images
   docs             writes the settings reference from the programs' own tables
 ";
 
@@ -34,6 +42,10 @@ fn main() -> ExitCode {
         Some("bench") => bench(&rest),
         Some("check") => check::check(),
         Some("dist") => statically::build().map(drop),
+        Some("images") => images::build(&rest),
+        Some("deployments") => deployments::write(),
+        Some("check-deploy") => deployments::judge(&rest),
+        Some("bump-runner") => runner_version::bump(&rest),
         Some("docs") => check::write_reference(),
         _ => {
             print!("{USAGE}");

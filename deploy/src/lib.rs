@@ -1,0 +1,1 @@
+//! What is wrong with a deployment of the pair, before anything runs.

@@ -1,0 +1,1 @@
+//! The rules of the ECS agent, as far as a task of two containers meets them.

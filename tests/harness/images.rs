@@ -1,0 +1,1 @@
+//! The images, built from `images/` and kept.
