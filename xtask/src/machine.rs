@@ -10,7 +10,7 @@ pub(crate) struct Need {
     why: &'static str,
 }
 
-const fn need(program: &'static str, package: &'static str, why: &'static str) -> Need {
+pub(crate) const fn need(program: &'static str, package: &'static str, why: &'static str) -> Need {
     Need { program, package, why }
 }
 

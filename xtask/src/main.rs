@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
   bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start, dind;
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
-  dist             the two static programs, in target/dist
+  dist [all]       the two static programs, in target/dist/amd64 and arm64; `dist again` builds what is committed twice and compares
   images           the images, by the docker of this machine
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Some("test") => test(&rest),
         Some("bench") => bench(&rest),
         Some("check") => check::check(),
-        Some("dist") => statically::build().map(drop),
+        Some("dist") => statically::dist(&rest),
         Some("images") => images::build(&rest),
         Some("deployments") => deployments::write(),
         Some("check-deploy") => deployments::judge(&rest),

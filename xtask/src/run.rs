@@ -1,8 +1,9 @@
 //! Running other programs in the project's folder, and saying which one failed.
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// What failed, in a sentence.
@@ -74,6 +75,13 @@ pub(crate) fn finish(command: &mut Command, program: &str, words: &[&str]) -> Re
         Ok(status) => Err(Failed(format!("{program} {} failed: {status}", words.join(" ")))),
         Err(error) => Err(Failed(format!("{program} cannot be run: {error}"))),
     }
+}
+
+/// A text as another program's standard input.
+pub(crate) fn text(content: &str) -> Result<Stdio, Failed> {
+    let (reader, mut writer) = std::io::pipe().map_err(|error| Failed(format!("no pipe: {error}")))?;
+    writer.write_all(content.as_bytes()).map_err(|error| Failed(format!("a pipe does not take {} bytes: {error}", content.len())))?;
+    Ok(reader.into())
 }
 
 /// Whether this process is root.
