@@ -2,7 +2,7 @@
 
 use crate::run::{self, Failed};
 
-/// A program that must be there.
+/// A program, or a file by its whole path, that must be there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
     program: &'static str,
@@ -15,6 +15,11 @@ pub(crate) const fn need(program: &'static str, package: &'static str, why: &'st
 }
 
 const ROOTFS: Need = need("mmdebstrap", "mmdebstrap", "makes the Debian root file system that the real dockerd runs in");
+const KEYRING: Need = need(
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "debian-archive-keyring",
+    "has the keys that Debian's packages are signed with: Ubuntu is without",
+);
 const XFS: Need = need("mkfs.xfs", "xfsprogs", "makes the XFS volume that dockerd's data-root is on");
 const UNSHARE: Need = need("unshare", "util-linux", "makes the namespaces of a host in a box");
 const IP: Need = need("ip", "iproute2", "brings up the loopback interface of a box");
@@ -25,13 +30,14 @@ const ZSTD: Need = need("zstd", "zstd", "opens the packs of the tool cache for t
 const OPENSSL: Need = need("openssl", "openssl", "makes the keys and certificates of tests: none is committed");
 
 /// For `cargo xtask demo`.
-pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP];
+pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP];
 
 /// For `cargo xtask test`.
-pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL];
+pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL];
 
 /// For `cargo xtask test vm`. QEMU is not among them: it is installed into a root file system of its own.
-pub(crate) const FOR_VM: &[Need] = &[CC, ROOTFS, UNSHARE, IP, need("mkfs.ext4", "e2fsprogs", "makes the disks of the virtual machine")];
+pub(crate) const FOR_VM: &[Need] =
+    &[CC, ROOTFS, KEYRING, UNSHARE, IP, need("mkfs.ext4", "e2fsprogs", "makes the disks of the virtual machine")];
 
 /// For `cargo xtask bench`.
 pub(crate) const FOR_BENCH: &[Need] = &[

@@ -118,7 +118,6 @@ fn is_version(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
 
