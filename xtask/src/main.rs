@@ -9,6 +9,7 @@ mod machine;
 mod run;
 mod runner_version;
 mod statically;
+mod trial;
 mod validators;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     machine::{self, Need, need},
     run::{self, Failed},
+    trial,
 };
 
 /// The largest a program may be.
@@ -117,8 +118,8 @@ pub(crate) fn build_for(architecture: Architecture) -> Result<PathBuf, Failed> {
             return Err(Failed(format!("{program} is larger than {LIMIT} bytes")));
         }
         check_static(&built)?;
-        check_runs(architecture, &folder.join(program))?;
     }
+    trial::both(&folder, architecture.emulator())?;
     Ok(folder)
 }
 
@@ -209,15 +210,6 @@ fn check_static(program: &Path) -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-/// It starts, reads its settings and answers, on this processor or an emulated one.
-fn check_runs(architecture: Architecture, program: &Path) -> Result<(), Failed> {
-    let path = program.to_string_lossy().into_owned();
-    let words: Vec<&str> = architecture.emulator().into_iter().chain([path.as_str(), "--help"]).collect();
-    let help = run::output(words[0], &words[1..])?;
-    let name = program.file_name().unwrap_or_default().to_string_lossy();
-    if help.contains(&*name) { Ok(()) } else { Err(Failed(format!("{path} --help does not say its name:\n{help}"))) }
 }
 
 /// musl where its standard library is or can be installed, else the C library of this machine, linked statically.
