@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
+    deployments,
     run::{self, Failed},
     statically,
 };
@@ -16,6 +17,7 @@ pub(crate) fn check() -> Result<(), Failed> {
     step("the machines are pure", machines_are_pure)?;
     step("the settings reference is what the programs say", reference_is_current)?;
     step("README's commands exist and links lead somewhere", documents_are_true)?;
+    step("the task definitions are what their source says", deployments::are_current)?;
     step("dependency policy", dependency_policy)?;
     step("static programs", || statically::build().map(drop))
 }
