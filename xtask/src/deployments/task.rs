@@ -261,3 +261,75 @@ fn mount(source_volume: &'static str, container_path: &'static str) -> MountPoin
 fn pair(name: &'static str, value: impl ToString) -> Pair {
     Pair { name, value: value.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const FORMS: [Form; 5] = [Form::Ec2, Form::Ec2Capabilities, Form::Ec2Ebs, Form::Ec2Firelens, Form::Fargate];
+
+    fn value<'a>(container: &'a Container, name: &str) -> Option<&'a str> {
+        container.environment.iter().find(|pair| pair.name == name).map(|pair| pair.value.as_str())
+    }
+
+    #[test]
+    fn each_volume_is_mounted_and_each_mount_has_its_volume() {
+        for form in FORMS {
+            let task = definition(form);
+            let declared: BTreeSet<_> = task.volumes.iter().map(|volume| volume.name).collect();
+            let mounted: BTreeSet<_> =
+                task.container_definitions.iter().flat_map(|container| &container.mount_points).map(|mount| mount.source_volume).collect();
+            assert_eq!(declared, mounted, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn the_stops_of_a_chain_fit_what_spot_leaves_and_each_program_knows_its_own() {
+        for form in FORMS {
+            let task = definition(form);
+            let programs: Vec<_> = task.container_definitions.iter().filter(|container| container.name != "log-router").collect();
+            assert!(programs.iter().map(|container| container.stop_timeout).sum::<u32>() <= 120, "{form:?}");
+            for container in programs {
+                assert_eq!(
+                    value(container, "STOP_TIMEOUT"),
+                    Some(container.stop_timeout.to_string().as_str()),
+                    "{form:?} {}",
+                    container.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn both_sides_have_the_shared_folders_at_the_paths_that_they_look_at() {
+        for form in FORMS.into_iter().filter(|&form| form != Form::Fargate) {
+            let task = definition(form);
+            let path = |name: &str, volume: &str| {
+                let container = task.container_definitions.iter().find(|container| container.name == name).unwrap();
+                container.mount_points.iter().find(|mount| mount.source_volume == volume).map(|mount| mount.container_path)
+            };
+            for volume in ["task", "work", "tools"] {
+                assert_eq!(path("runner", volume), path("dind", volume), "{form:?} {volume}");
+            }
+            let runner = task.container_definitions.iter().find(|container| container.name == "runner").unwrap();
+            assert_eq!(value(runner, "EXTERNALS_SHARED_DIR"), path("runner", "externals"), "{form:?}");
+            assert_ne!(path("runner", "externals"), path("dind", "externals"), "{form:?}");
+            assert!(value(runner, "DOCKER_HOST").unwrap().starts_with(&format!("unix://{}/", path("dind", "task").unwrap())), "{form:?}");
+            // What EFS holds is the runner's alone.
+            assert_eq!(path("dind", "tool-cache"), None, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_the_containers_fits_the_task_and_no_limit_is_beyond_it() {
+        for form in FORMS {
+            let task = definition(form);
+            let whole: u32 = task.memory.parse().unwrap();
+            let kept: u32 =
+                task.container_definitions.iter().map(|container| container.memory_reservation.unwrap_or(container.memory)).sum();
+            assert!(kept <= whole && task.container_definitions.iter().all(|container| container.memory <= whole), "{form:?}");
+        }
+    }
+}
