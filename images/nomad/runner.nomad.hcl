@@ -10,7 +10,7 @@
 #     host_volume "docker-storage" { path = "/var/docker-storage" }    # XFS with ftype=1; mounted with pquota for DOCKER_STORAGE_QUOTA
 #     host_volume "tool-cache" { path = "/mnt/tool-cache" }            # NFS or EFS, the folder of uid 1001; one per architecture
 #   }
-#   plugin "docker" { config { allow_privileged = true  allow_caps = ["dac_override", "kill", "setgid", "setuid"] } }
+#   plugin "docker" { config { allow_privileged = true } }           # allow_caps has the runner's four by default
 # and the CNI plugins, which a bridge network is made with.
 job "runner" {
   datacenters = ["*"]
