@@ -77,3 +77,23 @@ pub(crate) fn are_current() -> Result<(), Failed> {
 pub(crate) fn judge(_files: &[&str]) -> Result<(), Failed> {
     Err(Failed("not there yet".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_are_what_their_source_says() {
+        are_current().unwrap();
+    }
+
+    /// The order is the file's own: a reader looks for the name and the image first.
+    #[test]
+    fn a_container_begins_with_its_name_and_image() {
+        let files = files().unwrap();
+        let (_, text) = files.iter().find(|(name, _)| *name == "ec2.json").unwrap();
+        let first =
+            text.lines().skip_while(|line| !line.contains("containerDefinitions")).skip(2).map(str::trim).take(2).collect::<Vec<_>>();
+        assert!(first[0].starts_with("\"name\"") && first[1].starts_with("\"image\""), "{first:?}");
+    }
+}

@@ -40,7 +40,9 @@ fn environment() -> Result<String, Failed> {
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--requirement"];
         run::run(&python, &[&words[..], &[PACKAGES]].concat())
     });
-    made.map_err(|Failed(what)| Failed(format!("{what}\nhint: it needs Python 3.11 or later with venv (Debian: python3-venv) and a package index")))?;
+    made.map_err(|Failed(what)| {
+        Failed(format!("{what}\nhint: it needs Python 3.11 or later with venv (Debian: python3-venv) and a package index"))
+    })?;
     fs::write(&has, wanted).map_err(|error| Failed(format!("{} cannot be written: {error}", has.display())))?;
     Ok(python)
 }
