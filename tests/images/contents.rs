@@ -2,4 +2,7 @@
 
 use runner_tests::images;
 #[test]
-fn build() { println!("{:?}", images::archive()); let e = images::engine(); println!("{}", e.sh("docker images")); }
+fn peek() {
+    let e = images::engine();
+    println!("{}", e.sh(&std::fs::read_to_string("/dev/shm/tmp/peek.sh").unwrap()));
+}

@@ -94,15 +94,21 @@ impl Builder {
 
     /// What a registry would give: the base, and docker's CLI where the official image has it.
     pub fn make_bases(&self) {
-        let root = Rootfs::Bare.path();
-        let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Kept by the name of the root that they are made from.
+        let [bare, docker] = [Rootfs::Bare, Rootfs::Docker]
+            .map(|root| root.path().file_name().map(|name| format!("kept:{}", name.to_string_lossy())).unwrap_or_default());
         self.sh(&format!(
-            "docker image inspect kept:{name} >/dev/null 2>&1 || tar -C /bare -c . | docker import - kept:{name} >/dev/null
-             docker tag kept:{name} {BASE}
-             docker image inspect {DOCKER_CLI} >/dev/null 2>&1 && exit 0
-             cli=/tmp/cli/usr/local; mkdir -p $cli/bin $cli/libexec/docker/cli-plugins
-             cp /usr/bin/docker $cli/bin/; cp /usr/libexec/docker/cli-plugins/docker-buildx $cli/libexec/docker/cli-plugins/
-             tar -C /tmp/cli -c . | docker import - {DOCKER_CLI} >/dev/null"
+            "import() {{ tar -C $1 -c . | docker import - $2 >/dev/null; }}
+             there() {{ docker image inspect $1 >/dev/null 2>&1; }}
+             there {bare} || import /bare {bare}
+             there {docker} || {{
+                 cli=/tmp/cli/usr/local; mkdir -p $cli/bin $cli/libexec/docker/cli-plugins
+                 cp /usr/bin/docker $cli/bin/
+                 cp /usr/libexec/docker/cli-plugins/docker-buildx $cli/libexec/docker/cli-plugins/
+                 import /tmp/cli {docker}
+             }}
+             docker tag {bare} {BASE}
+             docker tag {docker} {DOCKER_CLI}"
         ));
     }
 
@@ -114,8 +120,15 @@ impl Builder {
         for target in ["runner-fargate", "runner", "runner-sudo"] {
             self.build(context, "runner", "empty", &format!("--target {target} {runner} --tag {target}:test"));
         }
-        self.build(context, "dind", "empty", &format!("--build-arg BASE={BASE} --build-arg TOOLKIT=runner-toolkit:test --tag runner-dind:test"));
+        self.build(
+            context,
+            "dind",
+            "empty",
+            &format!("--build-arg BASE={BASE} --build-arg TOOLKIT=runner-toolkit:test --tag runner-dind:test"),
+        );
         self.build(context, "stand-in", "stand-in", "--build-arg RUNNER=runner:test --tag stand-in:test");
+        // What earlier builds left is their layers, which spare the next one work; for a day.
+        self.sh("docker image prune --force --filter until=24h >/dev/null");
     }
 
     /// Builds one image, or panics with what docker said.
