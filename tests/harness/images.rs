@@ -56,12 +56,13 @@ pub fn archive() -> PathBuf {
         let building = path.with_extension("building");
         builder.save(&NAMES, &building);
         fs::rename(&building, &path).expect("put the archive in its place");
+        builder.holds(&path);
         forget_old(&dir);
     }
     path
 }
 
-/// A docker with the images in it.
+/// A docker with the images in it. What else is made there is not in the archive.
 ///
 /// # Panics
 /// As [`archive`].
@@ -70,7 +71,10 @@ pub fn engine() -> Builder {
     let archive = archive();
     let folder = archive.parent().expect("the archive is in the cache");
     let builder = Builder::kept(folder, Kind::Classic);
-    builder.sh(&format!("docker load --quiet --input '{}'", archive.display()));
+    if !builder.is_known_to_hold(&archive) {
+        builder.sh(&format!("docker load --quiet --input '{}'", archive.display()));
+        builder.holds(&archive);
+    }
     builder
 }
 

@@ -61,7 +61,10 @@ impl Builder {
             let removed = Command::new("rm").args(["-rf", "--one-file-system", "--"]).arg(&data).status();
             assert!(removed.is_ok_and(|status| status.success()), "remove {}", data.display());
         }
-        fs::create_dir_all(&data).expect("make docker's data");
+        if !data.exists() {
+            let _ = fs::remove_file(note(&data));
+            fs::create_dir_all(&data).expect("make docker's data");
+        }
         let boxed = Boxed::new(&Rootfs::Docker.path())
             .host_network()
             .bind(&data, Path::new("/docker-data"))
@@ -114,7 +117,8 @@ impl Builder {
 
     /// Builds every image from a context, with the bases that are there.
     pub fn build_all(&self, context: &Context) {
-        let shelf = Shelf::serve(&[(runner_file(architecture()), &context.runner())]);
+        let _ = fs::remove_file(note(&self.data));
+        let shelf = Shelf::serve(&[(runner_file(architecture()), context.runner())]);
         self.build(context, "toolkit", "dist", "--tag runner-toolkit:test");
         let runner = runner_arguments(&shelf, context.runner_sum());
         for target in ["runner-fargate", "runner", "runner-sudo"] {
@@ -149,6 +153,20 @@ impl Builder {
              docker build --network host --build-arg TARGETARCH={arch} {arguments} --file '{path}/images/{image}/Dockerfile' '{path}/{folder}'",
             arch = architecture()
         )
+    }
+
+    /// Notes which archive the tags are those of.
+    ///
+    /// # Panics
+    /// When that can not be written.
+    pub fn holds(&self, archive: &Path) {
+        fs::write(note(&self.data), archive.display().to_string()).expect("note what docker holds");
+    }
+
+    /// Whether the tags are those of this archive.
+    #[must_use]
+    pub fn is_known_to_hold(&self, archive: &Path) -> bool {
+        fs::read_to_string(note(&self.data)).is_ok_and(|noted| noted == archive.display().to_string())
     }
 
     /// Writes images as `docker save` does.
@@ -197,4 +215,8 @@ pub fn runner_arguments(shelf: &Shelf, sum: &str) -> String {
 pub fn runner_file(architecture: &str) -> String {
     let name = if architecture == "amd64" { "x64" } else { architecture };
     format!("actions-runner-linux-{name}-{RUNNER_VERSION}.tar.gz")
+}
+
+fn note(data: &Path) -> PathBuf {
+    data.with_extension("holds")
 }
