@@ -35,7 +35,7 @@ const KEPT: usize = 2;
 const BASE: &str = "bare:test";
 const DOCKER_CLI: &str = "docker-cli:test";
 
-/// All of [`NAMES`] as `docker save` writes them. Built when anything that goes in is not what it was: minutes and a Debian mirror the
+/// All of [`NAMES`] as `docker save` writes them, and `docker load` reads them: compressed, a third of a gigabyte. Built when anything that goes in is not what it was: minutes and a Debian mirror the
 /// first time, seconds when only a program changed.
 ///
 /// # Panics
@@ -46,7 +46,7 @@ pub fn archive() -> PathBuf {
     fs::create_dir_all(&dir).expect("make the cache directory");
     let scratch = Scratch::new();
     let context = Context::make(scratch.path());
-    let path = dir.join(format!("{}.tar", context.sum()));
+    let path = dir.join(format!("{}.tar.zst", context.sum()));
     let lock = File::create(dir.join("archive.lock")).expect("make a lock file");
     let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("lock the cache");
     if !path.exists() {
@@ -80,7 +80,7 @@ pub fn engine() -> Builder {
 
 fn forget_old(dir: &Path) {
     let mut archives: Vec<PathBuf> = fs::read_dir(dir).expect("read the cache").flatten().map(|entry| entry.path()).collect();
-    archives.retain(|path| path.extension().is_some_and(|extension| extension == "tar"));
+    archives.retain(|path| path.extension().is_some_and(|extension| extension == "zst"));
     archives.sort_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok());
     for old in archives.iter().rev().skip(KEPT) {
         let _ = fs::remove_file(old);

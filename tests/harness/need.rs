@@ -87,7 +87,7 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
-        Need::Images => missing(Need::Docker).or_else(|| crate::images::dist().err()),
+        Need::Images => missing(Need::Docker).or_else(|| missing(Need::Zstd)).or_else(|| crate::images::dist().err()),
         Need::Vm => [Need::Boxes, Need::Mmdebstrap]
             .into_iter()
             .find_map(missing)

@@ -107,6 +107,7 @@ fn buildkit_makes_of_the_same_files_the_same_images() {
          docker image rm runner:kit runner-sudo:kit runner-fargate:kit runner-dind:kit >/dev/null",
     );
     let runner = "[/usr/local/bin/runner-entrypoint] SIGTERM map[] [CMD /usr/local/bin/runner-entrypoint health]\n";
+    bench.builder.forget_old();
     let dind = "[/usr/local/bin/runner-dind] SIGTERM map[] [CMD /usr/local/bin/runner-dind health]\n";
     assert_eq!(said, ["711 0:0\n755 1001:1001\n755 0:0\n", runner, runner, runner, dind].concat());
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use runner_tests::github::{GitHub, Rules};
 use runner_tests::images::{self, Builder};
 use runner_tests::need::{Need, need};
 use runner_tests::process::Ending;
@@ -120,11 +121,15 @@ fn a_job_can_run_the_entrypoint_and_not_read_it() {
 #[test]
 fn a_check_finds_everything_that_it_wants_in_each_runner_as_root_and_as_the_runner() {
     let Some(engine) = engine() else { return };
+    let rules = Rules::for_account("octo-org");
+    let token = rules.token();
+    let github = GitHub::start(rules);
     for image in RUNNERS {
         for user in ["0", "1001"] {
             let said = engine.sh(&format!(
-                "docker run --rm --network none --user {user} --env ACCESS_TOKEN=t --env REPO_URL=https://github.com/octo-org/octo-repo \
-                 --tmpfs /run/task:mode=0777 {image}:test check"
+                "docker run --rm --network host --user {user} --env ACCESS_TOKEN={token} --env REPO_URL=https://github.com/octo-org/octo-repo \
+                 --env GITHUB_API_URL={} --tmpfs /run/task:mode=0777 {image}:test check",
+                github.url()
             ));
             assert!(said.contains("/home/runner") && !said.contains("hint:"), "{image} as {user}:\n{said}");
         }

@@ -131,8 +131,13 @@ impl Builder {
             &format!("--build-arg BASE={BASE} --build-arg TOOLKIT=runner-toolkit:test --tag runner-dind:test"),
         );
         self.build(context, "stand-in", "stand-in", "--build-arg RUNNER=runner:test --tag stand-in:test");
-        // What earlier builds left is their layers, which spare the next one work; for a day.
-        self.sh("docker image prune --force --filter until=24h >/dev/null");
+        self.forget_old();
+    }
+
+    /// Removes what earlier builds left. Layers of what has a name stay, and BuildKit's as far as one build goes: they spare the next one
+    /// its packages.
+    pub fn forget_old(&self) {
+        self.sh("docker image prune --force >/dev/null; docker builder prune --force --keep-storage 1500MB >/dev/null");
     }
 
     /// Builds one image, or panics with what docker said.
@@ -177,7 +182,9 @@ impl Builder {
         // Below the data, which is where both sides have a folder in common.
         let handed = "archive.tar";
         self.sh(&format!("docker save --output /docker-data/{handed} {}", names.join(" ")));
-        fs::rename(self.data.join(handed), to).expect("take the archive");
+        let mut pack = Command::new("zstd");
+        pack.args(["-1", "-T0", "--quiet", "--force", "--rm", "-o"]).arg(to).arg(self.data.join(handed));
+        assert!(pack.status().is_ok_and(|status| status.success()), "{pack:?} failed");
     }
 }
 
