@@ -22,6 +22,8 @@ pub enum Rootfs {
     Services,
     /// Debian and nothing more, with its package manager: what images are made from.
     Bare,
+    /// Ubuntu as bare as that: what the runner's images are published on.
+    Ubuntu,
     /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
     Guest,
     /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
@@ -30,9 +32,10 @@ pub enum Rootfs {
 }
 
 impl Rootfs {
-    /// The Debian release.
+    /// The release of Debian, or of Ubuntu.
     const fn suite(self) -> &'static str {
         match self {
+            Self::Ubuntu => "noble",
             Self::OldDocker => "bookworm",
             Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Guest | Self::Qemu => "trixie",
         }
@@ -55,6 +58,8 @@ impl Rootfs {
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
             Self::Services => &["docker-registry", "rsyslog", "procps"],
             Self::Bare => &[],
+            // There apt is no part of what every system must have.
+            Self::Ubuntu => &["apt"],
             Self::Guest => &[
                 "systemd-sysv",
                 "dbus",
@@ -79,6 +84,8 @@ impl Rootfs {
     const fn hooks(self) -> &'static [&'static str] {
         match self {
             Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Qemu => &[],
+            // As in the official image.
+            Self::Ubuntu => &["--customize-hook=chroot \"$1\" useradd --create-home --uid 1000 ubuntu"],
             Self::Guest => &[
                 // No service is to be started while it is made.
                 "--setup-hook=mkdir -p \"$1/usr/sbin\" && printf '#!/bin/sh\\nexit 101\\n' >\"$1/usr/sbin/policy-rc.d\" && chmod 755 \"$1/usr/sbin/policy-rc.d\"",
@@ -98,6 +105,7 @@ impl Rootfs {
             Self::Runner => "runner",
             Self::Services => "services",
             Self::Bare => "bare",
+            Self::Ubuntu => "ubuntu",
             Self::Guest => "guest",
             Self::Qemu => "qemu",
         }

@@ -3,6 +3,7 @@
 use runner_tests::images::{Builder, Context, Kind, Shelf, architecture, runner_arguments, runner_file};
 use runner_tests::need::{Need, need};
 use runner_tests::process::Ending;
+use runner_tests::rootfs::Rootfs;
 use runner_tests::scratch::Scratch;
 
 /// A docker with the bases and the toolkit, and what is built.
@@ -110,4 +111,33 @@ fn buildkit_makes_of_the_same_files_the_same_images() {
     bench.builder.forget_old();
     let dind = "[/usr/local/bin/runner-dind] SIGTERM map[] [CMD /usr/local/bin/runner-dind health]\n";
     assert_eq!(said, ["711 0:0\n755 1001:1001\n755 0:0\n", runner, runner, runner, dind].concat());
+}
+
+/// What is published is made from Ubuntu, what the other tests run from Debian: other names of libraries, and a user in the base whose uid
+/// is another one's here.
+#[test]
+fn on_ubuntu_the_runner_has_the_same_users_libraries_and_rights() {
+    if !need(&[Need::UbuntuKeys]) {
+        return;
+    }
+    let Some(bench) = Bench::start(Kind::Classic) else { return };
+    bench.builder.make_base(&Rootfs::Ubuntu.path(), "ubuntu:trial");
+    let shelf = bench.shelf();
+    let arguments = runner_arguments(&shelf, bench.context.runner_sum()).replace("runner-toolkit:test", "toolkit:trial");
+    let arguments = arguments.replace("BASE=bare:test", "BASE=ubuntu:trial").replace("IMAGE_OS=debian13", "IMAGE_OS=ubuntu24");
+    bench.builder.build(&bench.context, "runner", "empty", &format!("--target runner-sudo {arguments} --tag runner-sudo:ubuntu"));
+    let said = bench.builder.sh(
+        "docker run --rm --network none --user runner --entrypoint sh runner-sudo:ubuntu -c '
+             id; cut -d: -f1,3 /etc/passwd | grep -E \":(1[0-9]{3})$\"; . /etc/os-release; echo $ID${VERSION_ID%%.*} $ImageOS
+             for library in libicuuc.so libssl.so.3 libgssapi_krb5.so.2; do /sbin/ldconfig -p | grep -q $library || echo no $library; done
+             find / -xdev -type f -perm /6000 2>/dev/null; sudo -n id -u 2>/dev/null; git --version >/dev/null && docker --version >/dev/null'
+         docker run --rm --network none runner-sudo:ubuntu --help | head -1
+         docker image inspect --format '{{.Size}}' runner-sudo:ubuntu ubuntu:trial >&2
+         docker image rm runner-sudo:ubuntu ubuntu:trial >/dev/null",
+    );
+    bench.builder.forget_old();
+    let lines: Vec<&str> = said.lines().take(5).collect();
+    let expected =
+        ["uid=1001(runner) gid=1001(runner) groups=1001(runner),123(docker)", "runner:1001", "ubuntu24 ubuntu24", "/usr/bin/sudo", "0"];
+    assert_eq!(lines, expected, "{said}");
 }

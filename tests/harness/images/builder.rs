@@ -82,7 +82,8 @@ impl Builder {
     #[must_use]
     pub fn try_sh(&self, script: &str) -> (Ending, String) {
         let kit = u8::from(self.kind == Kind::BuildKit);
-        self.boxed.sh(&format!("set -eu; export DOCKER_BUILDKIT={kit} BUILDKIT_PROGRESS=plain\n{script}"), PATIENCE)
+        let (ending, said) = self.boxed.sh(&format!("set -eu; export DOCKER_BUILDKIT={kit} BUILDKIT_PROGRESS=plain\n{script}"), PATIENCE);
+        (ending, plain(&said))
     }
 
     /// Runs a script that must succeed: what it said.
@@ -113,6 +114,18 @@ impl Builder {
              docker tag {bare} {BASE}
              docker tag {docker} {DOCKER_CLI}"
         ));
+    }
+
+    /// Makes a base of a root file system of this machine.
+    ///
+    /// # Panics
+    /// When docker does not take it.
+    pub fn make_base(&self, root: &Path, name: &str) {
+        let handed = self.data.join("base.tar");
+        let mut pack = Command::new("tar");
+        pack.arg("-C").arg(root).args(["-c", "-f"]).arg(&handed).arg(".");
+        assert!(pack.status().is_ok_and(|status| status.success()), "{pack:?} failed");
+        self.sh(&format!("docker import /docker-data/base.tar {name} >/dev/null; rm /docker-data/base.tar"));
     }
 
     /// Builds every image from a context, with the bases that are there.
@@ -197,6 +210,14 @@ impl Drop for Builder {
     }
 }
 
+/// Without colours. The classic builder paints every write to standard error by itself, and curl writes letter by letter: no word of what it
+/// said could be found.
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
 fn mark(data: &Path) -> PathBuf {
     data.with_extension("in-order")
 }
@@ -226,4 +247,13 @@ pub fn runner_file(architecture: &str) -> String {
 
 fn note(data: &Path) -> PathBuf {
     data.with_extension("holds")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn colours_are_taken_out_and_letters_stay() {
+        assert_eq!(super::plain("\u{1b}[91mc\u{1b}[0m\u{1b}[91mu\u{1b}[0mrl\n"), "curl\n");
+        assert_eq!(super::plain("mmm"), "mmm");
+    }
 }
