@@ -22,12 +22,13 @@ usage: cargo xtask COMMAND
   test [FILTER]    every test that this machine can run; what is missing is installed
   test vm [FILTER] the docker sidecar in a virtual machine with cgroup v2, systemd, XFS quotas and AppArmor: minutes, most of them
                    emulation; what it boots and what boots it are made from Debian packages, and kept
+  test images [FILTER]
+                   the images, built, looked into and run under a real dockerd
   bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start, dind;
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
   dist             the two static programs, in target/dist
-  test images [FILTER] the images, built, looked into and run under a real dockerd
-  images           the images, by the docker of this machine: `images --help`
+  images           the images, by the docker of this machine
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
