@@ -23,6 +23,8 @@ usage: cargo xtask COMMAND
   test [FILTER]    every test that this machine can run; what is missing is installed
   test vm [FILTER] the docker sidecar in a virtual machine with cgroup v2, systemd, XFS quotas and AppArmor: minutes, most of them
                    emulation; what it boots and what boots it are made from Debian packages, and kept
+  test images [FILTER]
+                   the images, built, looked into and run under a real dockerd
   bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start, dind;
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
@@ -77,9 +79,21 @@ fn test(rest: &[&str]) -> Result<(), Failed> {
         return run::cargo_with_root_tests(&words);
     }
     machine::install_what_is_missing(machine::FOR_TESTS)?;
+    if let Some((&"images", filters)) = rest.split_first() {
+        return with_programs(&["test", "--package", "runner-tests", "--test", "images", "--no-fail-fast", "--"], filters);
+    }
+    if rest.is_empty() {
+        // The images are tested with the programs as users get them.
+        return with_programs(&["test", "--workspace", "--no-fail-fast", "--"], rest);
+    }
     let mut words = vec!["test", "--workspace", "--no-fail-fast", "--"];
     words.extend(rest);
     run::cargo_with_root_tests(&words)
+}
+
+fn with_programs(command: &[&str], filters: &[&str]) -> Result<(), Failed> {
+    statically::build()?;
+    run::cargo_with_root_tests(&[command, filters].concat())
 }
 
 fn bench(rest: &[&str]) -> Result<(), Failed> {
