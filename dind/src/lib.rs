@@ -67,6 +67,11 @@ pub fn main() -> ExitCode {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
         Ok(Command::Gate(arguments)) => guard(signals, arguments),
+        Ok(Command::CheckDeploy(order)) => {
+            let answer = order.answer(command_line::help);
+            records::answer(&answer.text);
+            if answer.fine { exit::FINE } else { exit::CONFIG }
+        }
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             exit::FINE
