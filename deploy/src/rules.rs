@@ -49,7 +49,7 @@ rules! {
     NETWORK_OF_HOST "network-of-host" Warning "the network is the host's"
 
     STOP_ORDER "stop-order" Error "the sidecar is not stopped after the runner"
-    STOP_TIMEOUT_MALFORMED "stop-timeout-malformed" Error "STOP_TIMEOUT is no number of seconds"
+    STOP_TIMEOUT_MALFORMED "stop-timeout-malformed" Error "STOP_TIMEOUT is no time span"
     STOP_TIMEOUT_TOO_LONG "stop-timeout-too-long" Error "STOP_TIMEOUT is more than the platform gives"
     STOP_TIMEOUT_UNSET "stop-timeout-unset" Warning "the platform gives more time than the program knows of"
     STOP_TIMEOUT_RANGE "stop-timeout-range" Error "stopTimeout is not what Fargate takes"

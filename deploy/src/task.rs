@@ -32,7 +32,7 @@ impl Platform {
             Self::Ecs { .. } => format!("\"mountPoints\": [{{\"sourceVolume\": \"{volume}\", \"containerPath\": \"{path}\"}}]"),
             Self::Compose => format!("volumes: [\"{volume}:{path}\"]"),
             Self::Kubernetes => format!("volumeMounts: [{{name: {volume}, mountPath: {path}}}]"),
-            Self::Nomad => format!("volumes = [\"../alloc/{volume}:{path}\"]"),
+            Self::Nomad => format!("volumes = [\"../alloc/{}:{path}\"]", volume.strip_prefix("alloc/").unwrap_or(volume)),
         }
     }
 

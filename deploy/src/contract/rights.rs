@@ -106,9 +106,20 @@ pub(super) fn judge(task: &Task, findings: &mut Findings) {
     }
 }
 
+/// `SYS_ADMIN`, `CAP_SYS_ADMIN` and `sys_admin` are one.
+fn plain(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    name.strip_prefix("CAP_").map_or(name.clone(), str::to_owned)
+}
+
+/// Whether a capability was added, or all.
+fn has(container: &Container, wanted: &str) -> bool {
+    container.added.iter().any(|(name, _)| matches!(plain(name).as_str(), name if name == wanted || name == "ALL"))
+}
+
 fn capabilities(platform: Platform, container: &Container, findings: &mut Findings) {
     for (name, at) in container.added.iter().chain(&container.dropped) {
-        let plain = name.strip_prefix("CAP_").unwrap_or(name).to_ascii_uppercase();
+        let plain = plain(name);
         // Docker takes any spelling; ECS and kubelet take one.
         let lenient = matches!(platform, Platform::Compose | Platform::Nomad);
         if CAPABILITIES.contains(&plain.as_str()) && (lenient || plain == *name) {
@@ -181,40 +192,7 @@ fn of_runner(runner: &Container, findings: &mut Findings) {
         && runner.is_root()
         && runner.setting("RUN_AS_ROOT").text() != Some("yes")
     {
-        let has = |wanted: &&str| {
-            runner
-                .added
-                .iter()
-                .any(|(name, _)| matches!(name.trim_start_matches("CAP_"), "ALL") || name.trim_start_matches("CAP_") == *wanted)
-        };
-        let lacking: Vec<&str> = ["KILL", "SETGID", "SETUID"].into_iter().filter(|wanted| !has(wanted)).collect();
-        if !lacking.is_empty() {
-            findings.add(
-                rules::RUNNER_CAPABILITIES,
-                *at,
-                format!(
-                    "{} starts as root without {}: it could not become the runner's user, or not end what a job left",
-                    runner.name,
-                    lacking.join(", ")
-                ),
-                "add them, or start it as user 1001",
-            );
-        }
-    }
-}
-
-fn of_dind(task: &Task, dind: &Container, findings: &mut Findings) {
-    if let (false, Some((user, at))) = (dind.is_root(), &dind.user)
-        && !user.contains('$')
-    {
-        findings.add(rules::DIND_NOT_ROOT, *at, format!("{} runs as {user}, and dockerd must be root", dind.name), "leave the user out");
-    }
-    // Fargate has a rule of its own.
-    if dind.privileged.is_some() || task.platform == (Platform::Ecs { fargate: true }) {
-        return;
-    }
-    let has =
-        |wanted: &&str| dind.added.iter().any(|(name, _)| name.trim_start_matches("CAP_").eq_ignore_ascii_case(wanted) || name == "ALL");
+        let has = |wanted: &&str| has(dind, wanted);
     let lacking: Vec<&str> = ["NET_ADMIN", "SYS_ADMIN"].into_iter().filter(|wanted| !has(wanted)).collect();
     let first = dind.added.first().map_or(dind.at, |(_, at)| *at);
     if !lacking.is_empty() {

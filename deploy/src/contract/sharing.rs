@@ -207,11 +207,14 @@ impl Sharing<'_> {
 
     fn elsewhere(&self, folder: &Folder<'_>, container: &Container, path: &str, mount: Option<&Mount>, findings: &mut Findings) -> bool {
         if let Some(mount) = mount {
+            // A folder of the host is named by its path, which ECS and Kubernetes write in another place.
+            let of_host = mount.volume.starts_with('/') && self.platform != Platform::Compose;
+            let name = if of_host { folder.volume } else { mount.volume.as_str() };
             findings.add(
                 folder.elsewhere,
                 mount.at,
                 format!("{} has {} at {}, and not at {path}: {}", container.name, folder.what, mount.path, folder.why),
-                format!("in {}: {}", container.name, self.platform.mounting(&mount.volume, path)),
+                format!("in {}: {}", container.name, self.platform.mounting(name, path)),
             );
         }
         false

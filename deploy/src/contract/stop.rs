@@ -1,5 +1,7 @@
 //! How it ends: in which order, within which time, and that nothing starts again.
 
+use std::time::Duration;
+
 use crate::{
     report::Findings,
     rules,
@@ -53,14 +55,14 @@ fn timeout(task: &Task, container: &Container, findings: &mut Findings) {
     let wants = match &set {
         Set::Unknown(_) => return,
         Set::ByDefault(_) if container.unseen => return,
-        Set::Here(text, at) => match text.parse::<u32>() {
-            Ok(seconds) => f64::from(seconds),
-            Err(_) => {
+        Set::Here(text, at) => match seconds(text) {
+            Some(seconds) => seconds,
+            None => {
                 findings.add(
                     rules::STOP_TIMEOUT_MALFORMED,
                     *at,
-                    format!("STOP_TIMEOUT of {} is no number of seconds: {text}", container.name),
-                    format!("the same seconds as {field}, without a unit"),
+                    format!("STOP_TIMEOUT of {} is no time span: {text}", container.name),
+                    format!("whole seconds, or with a unit as in `90s` or `2m`: the same as {field}"),
                 );
                 return;
             }
@@ -91,9 +93,18 @@ fn timeout(task: &Task, container: &Container, findings: &mut Findings) {
             rules::STOP_TIMEOUT_UNSET,
             at,
             format!("{} has {gets} s to stop and plans with {wants}: STOP_TIMEOUT is not set", container.name),
-            task.platform.setting("STOP_TIMEOUT", &gets.to_string()),
+            match task.platform {
+                Platform::Kubernetes => "to each its share of the pod's time, as 85 for the runner and 30 for the sidecar of 120".to_owned(),
+                platform => platform.setting("STOP_TIMEOUT", &gets.to_string()),
+            },
         );
     }
+}
+
+/// As both programs read a time span.
+fn seconds(text: &str) -> Option<f64> {
+    let whole = text.parse::<u64>().ok().map(Duration::from_secs);
+    whole.or_else(|| humantime::parse_duration(text).ok()).map(|span| span.as_secs_f64())
 }
 
 /// Kubernetes: one time for the whole pod, and the sidecar is stopped after the runner.
@@ -101,7 +112,7 @@ fn together(task: &Task, ours: &[&Container], findings: &mut Findings) {
     let (Some((all, at)), [_, _, ..]) = (&task.grace, ours) else { return };
     let (field, usual) = task.platform.stop();
     let all = all.unwrap_or(usual);
-    let each: Option<Vec<f64>> = ours.iter().map(|container| container.setting("STOP_TIMEOUT").text()?.parse().ok()).collect();
+    let each: Option<Vec<f64>> = ours.iter().map(|container| seconds(container.setting("STOP_TIMEOUT").text()?)).collect();
     let Some(each) = each else { return };
     let sum: f64 = each.iter().sum();
     // One alone that is too long is said of it.

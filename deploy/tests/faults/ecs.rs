@@ -339,7 +339,7 @@ pub(crate) const ON_EC2: &[Row] = &[
         &["stop-order"],
         &[(r#"[{"containerName": "dind", "condition": "START"}, "#, "["), (r#""name": "runner","#, r#""name": §"runner","#)],
     ),
-    row(&["stop-timeout-malformed"], &[(r#""value": "85""#, r#""value": §"85s""#)]),
+    row(&["stop-timeout-malformed"], &[(r#""value": "85""#, r#""value": §"soon""#)]),
     row(&["stop-timeout-too-long"], &[(r#""value": "85""#, r#""value": §"90""#)]),
     row(
         &["stop-timeout-too-long"],
@@ -499,6 +499,21 @@ fn what_describe_task_definition_answers_is_judged_and_so_are_containers_alone()
     assert!(judged.kind == "ecs" && judged.findings.is_empty(), "{judged:#?}");
     let judged = deploy::judge("containers.json", &containers.replace("unix:///run/task/docker.sock", "unix:///var/run/docker.sock"));
     assert_eq!(judged.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["docker-host"]);
+}
+
+/// Both programs take a span with a unit, and a flag for a variable.
+#[test]
+fn a_stop_timeout_may_have_a_unit_or_be_a_flag() {
+    let right = include_str!("../files/ec2.json");
+    let with_unit = right.replace(r#""value": "85""#, r#""value": "1m 25s""#);
+    assert!(deploy::judge("unit.json", &with_unit).findings.is_empty());
+    let variable = r#",
+        {"name": "STOP_TIMEOUT", "value": "85"}"#;
+    for (flag, expected) in [(r#""--stop-timeout", "85""#, &[][..]), (r#""--stop-timeout=86""#, &["stop-timeout-too-long"][..])] {
+        let command = format!(r#""stopTimeout": 85, "command": ["run", {flag}]"#);
+        let judged = deploy::judge("flag.json", &right.replace(variable, "").replace(r#""stopTimeout": 85"#, &command));
+        assert_eq!(judged.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), expected, "{flag}");
+    }
 }
 
 #[test]

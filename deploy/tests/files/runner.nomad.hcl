@@ -48,7 +48,9 @@ job "runner" {
       kill_timeout = "85s"
 
       config {
-        image   = "ghcr.io/octo-org/runner:0.1.0"
+        image    = "ghcr.io/octo-org/runner:0.1.0"
+        cap_drop = ["all"]
+        cap_add  = ["chown", "dac_override", "fowner", "kill", "setgid", "setuid"]
         volumes = [
           "../alloc/task:/run/task",
           "../alloc/work:/home/runner/_work",
