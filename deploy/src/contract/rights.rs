@@ -114,7 +114,7 @@ fn plain(name: &str) -> String {
 
 /// Whether a capability was added, or all.
 fn has(container: &Container, wanted: &str) -> bool {
-    container.added.iter().any(|(name, _)| matches!(plain(name).as_str(), name if name == wanted || name == "ALL"))
+    container.added.iter().map(|(name, _)| plain(name)).any(|name| name == wanted || name == "ALL")
 }
 
 fn capabilities(platform: Platform, container: &Container, findings: &mut Findings) {
@@ -192,8 +192,33 @@ fn of_runner(runner: &Container, findings: &mut Findings) {
         && runner.is_root()
         && runner.setting("RUN_AS_ROOT").text() != Some("yes")
     {
-        let has = |wanted: &&str| has(dind, wanted);
-    let lacking: Vec<&str> = ["NET_ADMIN", "SYS_ADMIN"].into_iter().filter(|wanted| !has(wanted)).collect();
+        let lacking: Vec<&str> = ["KILL", "SETGID", "SETUID"].into_iter().filter(|wanted| !has(runner, wanted)).collect();
+        if !lacking.is_empty() {
+            findings.add(
+                rules::RUNNER_CAPABILITIES,
+                *at,
+                format!(
+                    "{} starts as root without {}: it could not become the runner's user, or not end what a job left",
+                    runner.name,
+                    lacking.join(", ")
+                ),
+                "add them, or start it as user 1001",
+            );
+        }
+    }
+}
+
+fn of_dind(task: &Task, dind: &Container, findings: &mut Findings) {
+    if let (false, Some((user, at))) = (dind.is_root(), &dind.user)
+        && !user.contains('$')
+    {
+        findings.add(rules::DIND_NOT_ROOT, *at, format!("{} runs as {user}, and dockerd must be root", dind.name), "leave the user out");
+    }
+    // Fargate has a rule of its own.
+    if dind.privileged.is_some() || task.platform == (Platform::Ecs { fargate: true }) {
+        return;
+    }
+    let lacking: Vec<&str> = ["NET_ADMIN", "SYS_ADMIN"].into_iter().filter(|wanted| !has(dind, wanted)).collect();
     let first = dind.added.first().map_or(dind.at, |(_, at)| *at);
     if !lacking.is_empty() {
         findings.add(

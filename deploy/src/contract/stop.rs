@@ -94,7 +94,9 @@ fn timeout(task: &Task, container: &Container, findings: &mut Findings) {
             at,
             format!("{} has {gets} s to stop and plans with {wants}: STOP_TIMEOUT is not set", container.name),
             match task.platform {
-                Platform::Kubernetes => "to each its share of the pod's time, as 85 for the runner and 30 for the sidecar of 120".to_owned(),
+                Platform::Kubernetes => {
+                    "to each its share of the pod's time, as 85 for the runner and 30 for the sidecar of 120".to_owned()
+                }
                 platform => platform.setting("STOP_TIMEOUT", &gets.to_string()),
             },
         );
