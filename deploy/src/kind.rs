@@ -68,13 +68,14 @@ fn judge_documents(documents: &Documents, judge: fn(&Node, &mut Findings) -> Opt
         crate::contract::scan_for_secrets(document, &mut findings);
         all.extend(findings.finish(Some(document)));
     }
+    let mut repeated = Findings::default();
     for (at, key) in &documents.repeated {
-        let document = documents.documents.iter().find(|document| document.key_at(at.line, at.column).is_some());
-        let at = document.and_then(|document| document.key_at(at.line, at.column)).unwrap_or(*at);
-        let mut findings = Findings::default();
-        findings.add(rules::DUPLICATE_KEY, at, format!("{key} stands twice here"), "keep one");
-        all.extend(findings.finish(document));
+        repeated.add(rules::DUPLICATE_KEY, *at, format!("{key} stands twice here"), "keep one");
     }
+    // Of several documents the first that has the line.
+    let document =
+        documents.documents.iter().rfind(|document| documents.repeated.first().is_some_and(|(at, _)| document.at.line <= at.line));
+    all.extend(repeated.finish(document));
     if kind.is_none() {
         let hint = "an ECS task definition, RunTask's input, a list of container definitions, a compose file, a Kubernetes manifest with a pod, \
                     values of gha-runner-scale-set, or a Nomad job";

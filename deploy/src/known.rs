@@ -81,5 +81,9 @@ pub(crate) fn is_secret(name: &str) -> bool {
 
 /// The name that was probably meant.
 pub(crate) fn nearest(program: Program, name: &str) -> Option<&'static str> {
+    // No setting is as long, and the distance of long names takes long.
+    if name.len() > 64 {
+        return None;
+    }
     settings::nearest(name, all().iter().filter(|known| known.program == program.name()).flat_map(Known::names))
 }

@@ -5,6 +5,8 @@ pub(crate) mod ecs;
 pub(crate) mod kubernetes;
 pub(crate) mod nomad;
 
+use std::collections::HashSet;
+
 use crate::{
     report::Findings,
     rules,
@@ -30,19 +32,22 @@ impl Uses {
     }
 
     fn judge(&self, findings: &mut Findings) {
-        let names: Vec<&str> = self.declared.iter().map(|(name, _)| name.as_str()).collect();
-        for (name, at, container) in self.mounted.iter().filter(|(name, ..)| !names.contains(&name.as_str())) {
-            let hint = match settings::nearest(name, names.iter().copied()) {
+        // In a file with more of them nobody looks for a slip of a letter, and the look would take long.
+        const FEW: usize = 50;
+        let declared: HashSet<&str> = self.declared.iter().map(|(name, _)| name.as_str()).collect();
+        let mounted: HashSet<&str> = self.mounted.iter().map(|(name, ..)| name.as_str()).collect();
+        let names: Vec<&str> = self.declared.iter().take(FEW).map(|(name, _)| name.as_str()).collect();
+        for (name, at, container) in self.mounted.iter().filter(|(name, ..)| !declared.contains(name.as_str())) {
+            let meant = if name.len() > FEW { None } else { settings::nearest(name, names.iter().copied()) };
+            let hint = match meant {
                 Some(meant) => format!("{meant} is meant, probably"),
                 None if names.is_empty() => "declare it: there are no volumes".to_owned(),
                 None => format!("declare it; there are: {}", names.join(", ")),
             };
             findings.add(rules::MOUNT_UNDECLARED, *at, format!("{container} mounts a volume that is not declared: {name}"), hint);
         }
-        for (name, at) in &self.declared {
-            if !self.mounted.iter().any(|(mounted, ..)| mounted == name) {
-                findings.add(rules::VOLUME_UNUSED, *at, format!("no container mounts the volume {name}"), "mount it, or take it away");
-            }
+        for (name, at) in self.declared.iter().filter(|(name, _)| !mounted.contains(name.as_str())) {
+            findings.add(rules::VOLUME_UNUSED, *at, format!("no container mounts the volume {name}"), "mount it, or take it away");
         }
     }
 }

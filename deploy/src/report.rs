@@ -79,12 +79,20 @@ impl Findings {
 
     /// With paths, which a document that could not be read has not.
     pub(crate) fn finish(self, document: Option<&Node>) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = Vec::new();
-        for (rule, at, message, hint) in self.list {
-            let path = document.and_then(|document| document.path_to(at)).unwrap_or_default();
-            findings.push(Finding { rule: rule.name, severity: rule.severity, line: at.line, column: at.column, path, message, hint });
-        }
-        findings
+        let places: Vec<Place> = self.list.iter().map(|(_, at, ..)| *at).collect();
+        let paths = document.map_or_else(|| vec![String::new(); places.len()], |document| document.paths(&places));
+        let found = self.list.into_iter().zip(paths);
+        found
+            .map(|((rule, at, message, hint), path)| Finding {
+                rule: rule.name,
+                severity: rule.severity,
+                line: at.line,
+                column: at.column,
+                path,
+                message,
+                hint,
+            })
+            .collect()
     }
 }
 

@@ -5,6 +5,8 @@ mod json;
 mod lines;
 mod yaml;
 
+use std::collections::{HashMap, HashSet};
+
 pub(crate) use hcl::read as read_hcl;
 pub(crate) use json::read as read_json;
 pub(crate) use yaml::read as read_yaml;
@@ -16,7 +18,7 @@ pub(crate) const DEEPEST: usize = 64;
 pub(crate) const MOST: usize = 100_000;
 
 /// A place in a file. Two values never share one, even where they start at the same letter, as a YAML mapping and its first key do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     /// From 1.
     pub(crate) line: usize,
@@ -158,42 +160,47 @@ impl Node {
         }
     }
 
-    /// The place of a key, by what an editor shows of it.
-    pub(crate) fn key_at(&self, line: usize, column: usize) -> Option<Place> {
-        match &self.value {
-            Value::List(items) => items.iter().find_map(|item| item.key_at(line, column)),
-            Value::Map(entries) => entries.iter().find_map(|entry| {
-                let here = (entry.at.line, entry.at.column) == (line, column);
-                if here { Some(entry.at) } else { entry.value.key_at(line, column) }
-            }),
-            _ => None,
-        }
+    /// How one gets to each of these places, as `containerDefinitions[1].image`: all in one walk, for there may be thousands.
+    pub(crate) fn paths(&self, places: &[Place]) -> Vec<String> {
+        let mut found: HashMap<Place, String> = HashMap::new();
+        let wanted: HashSet<Place> = places.iter().copied().collect();
+        self.walk("", &wanted, &mut found);
+        places.iter().map(|place| found.get(place).cloned().unwrap_or_default()).collect()
     }
 
-    /// How one gets to a place: `containerDefinitions[1].image`.
-    pub(crate) fn path_to(&self, place: Place) -> Option<String> {
-        if self.at.value == place.value {
-            return Some(String::new());
+    fn walk(&self, path: &str, wanted: &HashSet<Place>, found: &mut HashMap<Place, String>) {
+        if wanted.contains(&self.at) {
+            found.insert(self.at, path.to_owned());
         }
         match &self.value {
             Value::List(items) => {
-                items.iter().enumerate().find_map(|(index, item)| Some(join(&format!("[{index}]"), &item.path_to(place)?)))
+                for (index, item) in items.iter().enumerate() {
+                    item.walk(&format!("{path}[{index}]"), wanted, found);
+                }
             }
-            Value::Map(entries) => entries.iter().find_map(|entry| {
-                let label = entry.value.word_of(LABEL).map(|label| format!("[{label}]")).unwrap_or_default();
-                Some(join(&format!("{}{label}", entry.key), &entry.value.path_to(place)?))
-            }),
-            _ => None,
+            Value::Map(entries) => {
+                for entry in entries {
+                    let label = entry.value.word_of(LABEL).map(|label| format!("[{label}]")).unwrap_or_default();
+                    let dot = if path.is_empty() { "" } else { "." };
+                    let path = format!("{path}{dot}{}{label}", entry.key);
+                    if wanted.contains(&entry.at) {
+                        found.insert(entry.at, path.clone());
+                    }
+                    // Before it was numbered, a key that stands twice had only line and column.
+                    let bare = Place::new(entry.at.line, entry.at.column);
+                    if wanted.contains(&bare) {
+                        found.insert(bare, path.clone());
+                    }
+                    entry.value.walk(&path, wanted, found);
+                }
+            }
+            _ => {}
         }
     }
 }
 
 /// The key under which a block of HCL has its label.
 pub(crate) const LABEL: &str = "(label)";
-
-fn join(head: &str, tail: &str) -> String {
-    if tail.is_empty() || tail.starts_with('[') { format!("{head}{tail}") } else { format!("{head}.{tail}") }
-}
 
 /// Every document is numbered alone.
 fn finish(mut documents: Vec<Node>, repeated: Vec<(Place, String)>) -> Documents {
@@ -205,6 +212,6 @@ fn finish(mut documents: Vec<Node>, repeated: Vec<(Place, String)>) -> Documents
 
 /// Keys that stand twice in a map.
 fn repeated_keys<'a>(entries: impl Iterator<Item = (&'a str, Place)>, repeated: &mut Vec<(Place, String)>) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     repeated.extend(entries.filter(|(key, _)| !seen.insert(*key)).map(|(key, at)| (at, key.to_owned())));
 }

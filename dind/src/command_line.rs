@@ -9,6 +9,9 @@ use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
 /// `check` answers for programs.
 pub(crate) const JSON: &str = "json";
 
+/// The command that looks at files and at nothing else.
+pub(crate) const CHECK_DEPLOY: &str = "check-deploy";
+
 /// A command, understood.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -33,7 +36,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "check" => settings_with(&[JSON], rest(), Command::Check),
         "health" => settings_of(rest(), Command::Health),
         "gate" => Ok(Command::Gate(rest().collect())),
-        "check-deploy" => deploy::Order::read(rest()).map(Command::CheckDeploy),
+        CHECK_DEPLOY => deploy::Order::read(rest()).map(Command::CheckDeploy),
         "help" => Ok(Command::Answer(help())),
         "reference" => Ok(Command::Answer(reference())),
         word if word.is_empty() || word.starts_with('-') => settings_of(words.clone(), Command::Run),

@@ -276,8 +276,8 @@ fn health(task: &Task, container: &Container, findings: &mut Findings) {
         return;
     };
     let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
-    let named = |word: &&str| matches!(word.rsplit('/').next(), Some("runner-dind" | "runner-entrypoint"));
-    if let Some(index) = words.iter().position(|word| named(&word))
+    let named = |word: &str| matches!(word.rsplit('/').next(), Some("runner-dind" | "runner-entrypoint"));
+    if let Some(index) = words.iter().position(|word| named(word))
         && (words[index].rsplit('/').next() != Some(program) || words.get(index + 1) != Some(&"health"))
     {
         findings.add(

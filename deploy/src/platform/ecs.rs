@@ -17,6 +17,9 @@ use crate::{
 
 use super::variable;
 
+/// The most containers that are looked at: ECS takes ten, and what follows who waits for whom may recurse.
+const MOST: usize = 100;
+
 /// A definition and the parts that everybody asks for.
 struct Definition<'a> {
     node: &'a Node,
@@ -54,6 +57,11 @@ fn name_of(container: &Node) -> (&str, Place) {
 pub(crate) fn judge(node: &Node, findings: &mut Findings) {
     let alone = !node.items().is_empty();
     let containers = if alone { node.items() } else { node.list("containerDefinitions") };
+    if containers.len() > MOST {
+        let at = node.entry("containerDefinitions").map_or(node.at, |entry| entry.at);
+        findings.add(rules::NOT_A_DEPLOYMENT, at, format!("{} containers, which are more than {MOST}", containers.len()), "ECS takes ten");
+        return;
+    }
     let fargate = node.list("requiresCompatibilities").iter().any(|word| word.word() == Some("FARGATE"));
     let definition = Definition { node, containers, fargate };
     let mut task = task(&definition, alone);

@@ -63,6 +63,46 @@ fn a_file_that_multiplies_itself_is_refused_at_once() {
     assert_eq!(found.iter().map(|(rule, ..)| *rule).collect::<Vec<_>>(), ["unreadable"]);
 }
 
+/// Much of whatever takes longest: ninety layers of dependsOn took minutes while each way through them was walked anew.
+#[test]
+fn a_large_file_is_judged_in_seconds() {
+    let layered: String = (0..90)
+        .map(|layer| {
+            let before: Vec<String> =
+                (0..layer).map(|other| format!("{{\"containerName\": \"c{other}\", \"condition\": \"START\"}}")).collect();
+            format!("{{\"name\": \"c{layer}\", \"image\": \"a:1\", \"dependsOn\": [{}]}},", before.join(","))
+        })
+        .collect();
+    let chained: String = (0..9000)
+        .map(|n| {
+            format!(
+                "{{\"name\": \"c{n}\", \"image\": \"a:1\", \"dependsOn\": [{{\"containerName\": \"c{}\", \"condition\": \"START\"}}]}},",
+                n + 1
+            )
+        })
+        .collect();
+    let mounts: String = (0..10_000).map(|n| format!("      - volume-of-mine-{n}:/m{n}\n")).collect();
+    let volumes: String = (0..10_000).map(|n| format!("  volume-of-yours-{n}:\n")).collect();
+    let variables: String = (0..2_000).map(|n| format!("      RUNNER_LABELS_OF_MINE_{n}: x\n      STOP_TIMEOU: {n}\n")).collect();
+    let texts = [
+        format!("{{\"family\": \"a\", \"containerDefinitions\": [{}]}}", layered.trim_end_matches(',')),
+        format!("{{\"family\": \"a\", \"containerDefinitions\": [{}]}}", chained.trim_end_matches(',')),
+        format!("services:\n  runner:\n    image: runner:1\n    volumes:\n{mounts}volumes:\n{volumes}"),
+        format!("services:\n  runner:\n    image: runner:1\n    environment:\n{variables}"),
+    ];
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for text in texts {
+            // Whoever waits has gone only when this took too long.
+            let _ = sender.send(found(&text).len());
+        }
+    });
+    for _ in 0..4 {
+        let found = receiver.recv_timeout(Duration::from_secs(60)).expect("an answer within a minute");
+        assert!(found > 0);
+    }
+}
+
 #[test]
 fn what_is_nested_without_end_is_refused() {
     for text in [

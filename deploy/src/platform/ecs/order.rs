@@ -47,7 +47,7 @@ pub(super) fn judge(definition: &Definition<'_>, task: &Task, findings: &mut Fin
         }
     }
     if !cyclic {
-        budget(definition, task, findings);
+        budget(task, findings);
     }
 }
 
@@ -137,20 +137,24 @@ fn walk<'a>(
     None
 }
 
-fn budget(definition: &Definition<'_>, task: &Task, findings: &mut Findings) {
-    fn total<'a>(definition: &Definition<'_>, task: &'a Task, name: &str, depth: usize) -> (f64, Vec<(&'a str, f64)>) {
-        let Some(container) = task.containers.iter().find(|container| container.name == name) else { return (0.0, Vec::new()) };
+/// The longest chain: of a circle that was said before nothing is asked.
+fn budget(task: &Task, findings: &mut Findings) {
+    type Chain<'a> = (f64, Vec<(&'a str, f64)>);
+
+    fn total<'a>(task: &'a Task, name: &str, known: &mut HashMap<&'a str, Chain<'a>>) -> Chain<'a> {
+        if let Some(chain) = known.get(name) {
+            return chain.clone();
+        }
+        let Some(container) = task.containers.iter().find(|container| container.name == name) else { return Chain::default() };
         let own = container.stop.map_or(task.platform.stop().1, |(seconds, _)| seconds);
-        let longest = container
-            .after
-            .iter()
-            .filter(|_| depth > 0)
-            .map(|next| total(definition, task, next, depth - 1))
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .unwrap_or_default();
-        (own + longest.0, [(container.name.as_str(), own)].into_iter().chain(longest.1).collect())
+        let next = container.after.iter().map(|next| total(task, next, known)).max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap_or_default();
+        let chain: Chain<'_> = (own + next.0, [(container.name.as_str(), own)].into_iter().chain(next.1).collect());
+        known.insert(&container.name, chain.clone());
+        chain
     }
-    let chains = task.containers.iter().map(|container| (container, total(definition, task, &container.name, definition.containers.len())));
+
+    let mut known = HashMap::new();
+    let chains = task.containers.iter().map(|container| (container, total(task, &container.name, &mut known)));
     let Some((container, (sum, chain))) = chains.max_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b)) else { return };
     if sum > NOTICE {
         let parts: Vec<String> = chain.iter().map(|(name, seconds)| format!("{name} {seconds}")).collect();
