@@ -9,6 +9,9 @@ use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
 /// `check` answers for programs.
 pub(crate) const JSON: &str = "json";
 
+/// The command that looks at files and at nothing else.
+pub(crate) const CHECK_DEPLOY: &str = "check-deploy";
+
 /// A command, understood.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -17,6 +20,8 @@ pub(crate) enum Command {
     Health(Arguments),
     /// For this program itself.
     Gate(Vec<OsString>),
+    /// What is wrong with deployments.
+    CheckDeploy(deploy::Order),
     /// Text that was asked for.
     Answer(String),
 }
@@ -31,6 +36,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "check" => settings_with(&[JSON], rest(), Command::Check),
         "health" => settings_of(rest(), Command::Health),
         "gate" => Ok(Command::Gate(rest().collect())),
+        CHECK_DEPLOY => deploy::Order::read(rest()).map(Command::CheckDeploy),
         "help" => Ok(Command::Answer(help())),
         "reference" => Ok(Command::Answer(reference())),
         word if word.is_empty() || word.starts_with('-') => settings_of(words.clone(), Command::Run),
@@ -55,7 +61,7 @@ fn settings_with(
     })
 }
 
-fn help() -> String {
+pub(crate) fn help() -> String {
     let mut text = "\
 Runs docker for one GitHub Actions job as a container's first process: checks the host, starts dockerd on a directory of
 its own, publishes the socket when a container has run, outlives the runner, and leaves nothing behind.
@@ -64,6 +70,10 @@ usage: runner-dind [run] [--SETTING VALUE...]   live one docker daemon's life (t
        runner-dind check [--json]               what docker needs and what stands in its way here, each with the setting that
                                                 cures it; nothing is started
        runner-dind health                       silent; exit code 0 if docker is usable
+       runner-dind check-deploy [--json] [--strict] FILE...
+                                                what is wrong with ECS task definitions, compose files, Kubernetes manifests and Nomad
+                                                jobs of runner and sidecar; - is standard input; --strict: warnings count;
+                                                --rules [--markdown]: what is looked for
        runner-dind reference                    all settings and exit codes as Markdown
 
 Every setting is an environment variable and a flag: STOP_TIMEOUT=60 is --stop-timeout 60.
@@ -100,6 +110,15 @@ mod tests {
     #[test]
     fn an_unknown_command_is_named() {
         assert_eq!(read(&["start"]).unwrap_err(), "unknown command: start");
+    }
+
+    #[test]
+    fn deployments_are_files_and_not_settings() {
+        for words in [&["check-deploy", "--json", "task.json"][..], &["check-deploy", "-"][..], &["check-deploy", "--rules"][..]] {
+            assert!(matches!(read(words), Ok(Command::CheckDeploy(_))), "{words:?}");
+        }
+        assert!(read(&["check-deploy", "--jsn", "task.json"]).unwrap_err().starts_with("unknown flag of check-deploy: --jsn"));
+        assert!(read(&["check-deploy"]).unwrap_err().starts_with("check-deploy needs a file"));
     }
 
     #[test]

@@ -50,11 +50,20 @@ const HEALTH: Duration = Duration::from_secs(1);
 
 /// The whole program; the exit code is for the process to end with.
 pub fn main() -> ExitCode {
-    // Before anything else: until then PID 1 is deaf.
-    let signals = Signals::collect();
     let mut words = std::env::args_os();
     let itself = PathBuf::from(words.next().unwrap_or_default());
     let words: Vec<OsString> = words.collect();
+    // What a person runs by hand ends at ^C; everything else collects signals first: until then PID 1 is deaf.
+    if words.first().is_some_and(|word| word == command_line::CHECK_DEPLOY) {
+        let code = match command_line::parse(words) {
+            Ok(Command::CheckDeploy(order)) => deployments(order),
+            Ok(_) => exit::BUG,
+            Err(problem) => misunderstood(&problem),
+        };
+        records::flush();
+        return ExitCode::from(code);
+    }
+    let signals = Signals::collect();
     if itself.file_name().is_some_and(|name| name == pin::NAME) {
         let Err(error) = pin::run(&itself, &words);
         records::complain(&format!("{error}\n"));
@@ -67,17 +76,28 @@ pub fn main() -> ExitCode {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
         Ok(Command::Gate(arguments)) => guard(signals, arguments),
+        // Answered above.
+        Ok(Command::CheckDeploy(order)) => deployments(order),
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             exit::FINE
         }
-        Err(problem) => {
-            records::complain(&format!("{NAME}: {}\n", problem.with_hint(&format!("{NAME} --help"))));
-            exit::USAGE
-        }
+        Err(problem) => misunderstood(&problem),
     };
     records::flush();
     ExitCode::from(code)
+}
+
+fn misunderstood(problem: &settings::UsageError) -> u8 {
+    records::complain(&format!("{NAME}: {}\n", problem.with_hint(&format!("{NAME} --help"))));
+    exit::USAGE
+}
+
+/// What is wrong with deployments, on standard output.
+fn deployments(order: deploy::Order) -> u8 {
+    let answer = order.answer(command_line::help);
+    records::answer(&answer.text);
+    if answer.fine { exit::FINE } else { exit::CONFIG }
 }
 
 /// What has a configuration and says something.

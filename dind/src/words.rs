@@ -30,7 +30,7 @@ pub mod exit {
         (UNAVAILABLE, "docker did not become usable in time, or it died"),
         (BUG, "a bug in this program"),
         (HOST, "the host is not suitable, or this container may not do what docker needs"),
-        (CONFIG, "configuration: a setting is wrong"),
+        (CONFIG, "configuration: a setting is wrong, or a deployment that was checked"),
         (CUT, "the stop budget ended while the runner was still there"),
     ];
 }

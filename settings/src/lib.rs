@@ -16,4 +16,5 @@ pub use arguments::{Arguments, UsageError, parse as parse_arguments};
 pub use help::{markdown, markdown_exit_codes, render as render_help, render_exit_codes};
 pub use reader::{Problem, Problems, Reader, forget};
 pub use secret::Secret;
+pub use spelling::nearest;
 pub use table::{Setting, Table};

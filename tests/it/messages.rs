@@ -238,6 +238,39 @@ fn help_of_everything() {
     }
 }
 
+/// A task definition that ECS takes, and in which jobs would find neither docker nor their files in it.
+#[test]
+fn deployments_that_would_not_work() {
+    let bed = Bed::new();
+    let right = include_str!("../../deploy/tests/files/ec2.json");
+    let wrong = right
+        .replacen("\"containerPath\": \"/home/runner/_work\"", "\"containerPath\": \"/work\"", 1)
+        .replace("unix:///run/task/docker.sock", "unix:///var/run/docker.sock")
+        .replace(",\n        {\"name\": \"STOP_TIMEOUT\", \"value\": \"85\"}", "")
+        .replace(
+            "{\"name\": \"REPO_URL\", ",
+            "{\"name\": \"ACCESS_TOKEN\", \"value\": \"ghp_marker\"},\n        {\"name\": \"REPO_URL\", ",
+        );
+    fs::write(bed.path("right.json"), right).unwrap();
+    fs::write(bed.path("wrong.json"), wrong).unwrap();
+    let warned = right.replace("/runner-dind:0.1.0", "/runner-dind:latest");
+    fs::write(bed.path("warned.json"), warned).unwrap();
+    let file = |name: &str| bed.path(name).display().to_string();
+    for (name, words) in [
+        ("dind_deploy_right", vec![file("right.json")]),
+        ("dind_deploy_wrong", vec![file("wrong.json"), file("missing.json")]),
+        ("dind_deploy_wrong_json", vec!["--json".to_owned(), file("wrong.json")]),
+        ("dind_deploy_warned", vec![file("warned.json")]),
+        ("dind_deploy_warned_strictly", vec!["--strict".to_owned(), file("warned.json")]),
+        ("dind_deploy_rules", vec!["--rules".to_owned()]),
+        ("dind_deploy_unknown_flag", vec!["--jsn".to_owned(), file("right.json")]),
+        ("dind_deploy_no_file", vec![]),
+    ] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        reviewed(name, &bed, bed.program(Program::Dind).arg("check-deploy").args(&words));
+    }
+}
+
 #[test]
 fn github_that_cannot_be_reached_or_refuses() {
     let bed = Bed::new();
