@@ -4,6 +4,7 @@
 
 mod check;
 mod deployments;
+mod documents;
 mod images;
 mod machine;
 mod run;
@@ -33,7 +34,7 @@ usage: cargo xtask COMMAND
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
-  docs             writes the settings reference from the programs' own tables
+  docs             writes the settings reference and the rules for deployments from the programs' own tables
 ";
 
 fn main() -> ExitCode {
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         Some("deployments") => deployments::write(),
         Some("check-deploy") => deployments::judge(&rest),
         Some("bump-runner") => runner_version::bump(&rest),
-        Some("docs") => check::write_reference(),
+        Some("docs") => documents::write(),
         _ => {
             print!("{USAGE}");
             return ExitCode::from(64);
