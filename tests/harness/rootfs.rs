@@ -20,6 +20,8 @@ pub enum Rootfs {
     Runner,
     /// What stands beside a task: a registry, and a receiver of logs.
     Services,
+    /// Debian and nothing more, with its package manager: what images are made from.
+    Bare,
     /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
     Guest,
     /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
@@ -32,7 +34,7 @@ impl Rootfs {
     const fn suite(self) -> &'static str {
         match self {
             Self::OldDocker => "bookworm",
-            Self::Docker | Self::Runner | Self::Services | Self::Guest | Self::Qemu => "trixie",
+            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Guest | Self::Qemu => "trixie",
         }
     }
 
@@ -52,6 +54,7 @@ impl Rootfs {
             Self::OldDocker => &["docker.io", "iptables", "busybox-static", "ca-certificates", "iproute2", "procps"],
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
             Self::Services => &["docker-registry", "rsyslog", "procps"],
+            Self::Bare => &[],
             Self::Guest => &[
                 "systemd-sysv",
                 "dbus",
@@ -75,7 +78,7 @@ impl Rootfs {
     /// mmdebstrap's hooks, in its order: `$1` is the root being made.
     const fn hooks(self) -> &'static [&'static str] {
         match self {
-            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Qemu => &[],
+            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Qemu => &[],
             Self::Guest => &[
                 // No service is to be started while it is made.
                 "--setup-hook=mkdir -p \"$1/usr/sbin\" && printf '#!/bin/sh\\nexit 101\\n' >\"$1/usr/sbin/policy-rc.d\" && chmod 755 \"$1/usr/sbin/policy-rc.d\"",
@@ -94,6 +97,7 @@ impl Rootfs {
             Self::OldDocker => "docker-old",
             Self::Runner => "runner",
             Self::Services => "services",
+            Self::Bare => "bare",
             Self::Guest => "guest",
             Self::Qemu => "qemu",
         }
@@ -132,7 +136,10 @@ impl Rootfs {
                 assert!(removed.is_ok_and(|status| status.success()), "remove {}", building.display());
             }
             let mut make = Command::new("mmdebstrap");
-            make.arg("--variant=minbase").arg(format!("--include={}", self.packages().join(","))).args(self.hooks());
+            make.arg("--variant=minbase").args(self.hooks());
+            if !self.packages().is_empty() {
+                make.arg(format!("--include={}", self.packages().join(",")));
+            }
             make.arg(self.suite()).arg(&building);
             let output = make.output().expect("run mmdebstrap");
             assert!(output.status.success(), "mmdebstrap: {}", String::from_utf8_lossy(&output.stderr));
