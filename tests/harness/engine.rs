@@ -42,7 +42,7 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
 fi
 mkdir -p /engine/docker /engine/docker-storage
 [ -d /var/docker-storage ] || ln -s /engine/docker-storage /var/docker-storage
-dockerd --data-root /engine/docker --bridge none --iptables=false --ip6tables=false --storage-driver overlay2 $OPTIONS &
+dockerd --data-root /engine/docker --bridge none --iptables=false --ip6tables=false --storage-driver overlay2 --log-level error $OPTIONS &
 wait $!
 "#;
 
@@ -170,6 +170,17 @@ impl Engine {
             its == Some(there.to_string().as_str()) && fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|link| link == network)
         });
         found.unwrap_or_else(|| panic!("no process {there} on the host"))
+    }
+
+    /// The most files that a process of the host may open: whoever is not the machine's own root can not raise it.
+    ///
+    /// # Panics
+    /// When it can not be read.
+    #[must_use]
+    pub fn open_files(&self) -> i64 {
+        let limits = fs::read_to_string(self.path("/proc/1/limits")).expect("PID 1 lives");
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit of files");
+        line.split_whitespace().nth(4).and_then(|most| most.parse().ok()).unwrap_or(i64::MAX)
     }
 
     /// Whether the limits of containers hold here.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::order::Condition;
+use super::order::{Condition, Rule};
 
 /// Keys that are read and change nothing here, and why.
 pub const EFFECTLESS: &[(&str, &str)] = &[
@@ -102,7 +102,6 @@ const fn yes() -> bool {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Variable {
     pub name: String,
     pub value: String,
@@ -110,7 +109,6 @@ pub struct Variable {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Secret {
     pub name: String,
     pub value_from: String,
@@ -118,7 +116,6 @@ pub struct Secret {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Dependency {
     pub container_name: String,
     pub condition: Condition,
@@ -126,7 +123,6 @@ pub struct Dependency {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct MountPoint {
     pub source_volume: String,
     pub container_path: String,
@@ -136,7 +132,6 @@ pub struct MountPoint {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Ulimit {
     pub name: String,
     pub soft_limit: i64,
@@ -145,7 +140,6 @@ pub struct Ulimit {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct LinuxParameters {
     #[serde(default)]
     pub capabilities: Capabilities,
@@ -157,7 +151,6 @@ pub struct LinuxParameters {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Capabilities {
     #[serde(default)]
     pub add: Vec<String>,
@@ -167,7 +160,6 @@ pub struct Capabilities {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Tmpfs {
     pub container_path: String,
     pub size: u64,
@@ -178,7 +170,6 @@ pub struct Tmpfs {
 /// Seconds; defaults of the reference.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct HealthCheck {
     pub command: Vec<String>,
     #[serde(default = "seconds::<30>")]
@@ -197,7 +188,6 @@ const fn seconds<const N: u64>() -> u64 {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct LogConfiguration {
     pub log_driver: String,
     #[serde(default)]
@@ -207,7 +197,6 @@ pub struct LogConfiguration {
 /// A volume: by which one of its forms is there.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Volume {
     pub name: String,
     pub host: Option<HostVolume>,
@@ -219,14 +208,12 @@ pub struct Volume {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct HostVolume {
     pub source_path: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct DockerVolume {
     #[serde(default = "task_scope")]
     pub scope: String,
@@ -243,7 +230,6 @@ fn task_scope() -> String {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct Efs {
     pub file_system_id: String,
     pub root_directory: Option<String>,
@@ -254,10 +240,17 @@ pub struct Efs {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the words of the task definition's reference")]
 pub struct EfsAuthorization {
     pub access_point_id: Option<String>,
     pub iam: Option<String>,
+}
+
+impl Efs {
+    /// What is mounted, by its name.
+    pub(super) fn access_point(&self) -> &str {
+        let point = self.authorization_config.as_ref().and_then(|config| config.access_point_id.as_deref());
+        point.unwrap_or(&self.file_system_id)
+    }
 }
 
 impl Definition {
@@ -315,6 +308,12 @@ impl Definition {
     #[must_use]
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// The rules of its containers' order.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        super::plan::rules(self)
     }
 
     /// Whether it is for Fargate alone.

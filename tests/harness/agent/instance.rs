@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use nix::unistd::{Gid, Uid, chown};
+use nix::unistd::chown;
 
-use super::definition::Definition;
+use super::definition::{Definition, Efs};
 use super::plan::Overrides;
 use super::task::Task;
 use crate::bed::Bed;
@@ -76,8 +76,13 @@ impl Instance {
     #[must_use]
     pub fn efs(&self, definition: &Definition) -> PathBuf {
         let efs = definition.volumes.iter().find_map(|volume| volume.efs_volume_configuration.as_ref()).expect("a volume on EFS");
-        let point = efs.authorization_config.as_ref().and_then(|config| config.access_point_id.as_deref());
-        self.engine.shared(&format!("{EFS}/{}", point.unwrap_or(&efs.file_system_id))).0
+        self.access_point(efs)
+    }
+
+    fn access_point(&self, efs: &Efs) -> PathBuf {
+        let (folder, _) = self.engine.shared(&format!("{EFS}/{}", efs.access_point()));
+        chown(&folder, Some(ACCESS_POINT.into()), Some(ACCESS_POINT.into())).expect("give a folder away");
+        folder
     }
 
     /// Gives all that is on the shared file systems to whom the access point forces.
@@ -97,9 +102,8 @@ impl Instance {
     /// When the task can not be planned or made; the message has everything that is wrong.
     #[must_use]
     pub fn run(&self, definition: &Definition, overrides: &Overrides) -> Task<'_> {
-        for volume in definition.volumes.iter().filter(|volume| volume.efs_volume_configuration.is_some()) {
-            let alone = Definition { volumes: vec![volume.clone()], ..definition.clone() };
-            chown(&self.efs(&alone), Some(Uid::from_raw(ACCESS_POINT)), Some(Gid::from_raw(ACCESS_POINT))).expect("give a folder away");
+        for efs in definition.volumes.iter().filter_map(|volume| volume.efs_volume_configuration.as_ref()) {
+            let _ = self.access_point(efs);
         }
         Task::start(self, definition, overrides)
     }

@@ -243,7 +243,7 @@ mod tests {
             at += 1;
             let acts = next(&rules, &states, asked);
             let over = states.iter().all(|state| matches!(state, State::Stopped(_) | State::Skipped));
-            let lives = states.iter().any(|state| matches!(state, RUNNING | State::Stopping));
+            let lives = states.iter().any(|state| matches!(*state, RUNNING | State::Stopping));
             assert!(over || lives || !acts.is_empty(), "{states:?} is stuck");
             let mut after = Vec::new();
             for act in acts {

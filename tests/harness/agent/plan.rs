@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::definition::{Container, Definition, Volume};
+use super::definition::{Container, Definition, Ulimit, Volume};
 use super::order::{self, Rule};
 
 /// Between SIGTERM and SIGKILL when nobody says it (`ECS_CONTAINER_STOP_TIMEOUT`).
@@ -52,6 +52,8 @@ pub(super) struct Place {
     pub(super) ebs: String,
     /// The log router's socket on the host.
     pub(super) firelens: String,
+    /// The most files that a process may open on this machine, which nobody here can raise.
+    pub(super) open_files: i64,
 }
 
 /// A volume of a task.
@@ -117,8 +119,7 @@ fn source(volume: &Volume, definition: &Definition, place: &Place) -> Source {
         return Source::Folder(path.clone());
     }
     if let Some(efs) = &volume.efs_volume_configuration {
-        let point = efs.authorization_config.as_ref().and_then(|config| config.access_point_id.as_deref());
-        return Source::Folder(format!("{}/{}", place.efs, point.unwrap_or(&efs.file_system_id)));
+        return Source::Folder(format!("{}/{}", place.efs, efs.access_point()));
     }
     if volume.configured_at_launch {
         return Source::Disk(format!("{}/{}_{}", place.ebs, place.task, volume.name));
@@ -197,11 +198,20 @@ fn body(
             "Memory": mebibytes(memory),
             "MemoryReservation": mebibytes(container.memory_reservation),
             "CpuShares": container.cpu.max(LEAST_SHARES),
-            "Ulimits": container.ulimits.iter()
-                .map(|limit| json!({"Name": limit.name, "Soft": limit.soft_limit, "Hard": limit.hard_limit})).collect::<Vec<_>>(),
+            "Ulimits": ulimits(container, place),
             "LogConfig": logs(container, place),
         },
     })
+}
+
+/// Of a machine that allows less than the definition wants, its own.
+fn ulimits(container: &Container, place: &Place) -> Vec<Value> {
+    let most = |name: &str| if name == "nofile" { place.open_files } else { i64::MAX };
+    let limit = |limit: &Ulimit| {
+        let most = most(&limit.name);
+        json!({"Name": limit.name, "Soft": limit.soft_limit.min(most), "Hard": limit.hard_limit.min(most)})
+    };
+    container.ulimits.iter().map(limit).collect()
 }
 
 /// CloudWatch's lines stay in docker's own file; a log router's go to its socket, as the agent sets it up (`agent/engine/docker_task_engine.go`,
@@ -230,6 +240,7 @@ mod tests {
             efs: "/mnt/efs".into(),
             ebs: "/mnt/ecs/ebs".into(),
             firelens: "/run/fluent.sock".into(),
+            open_files: 1_024,
         }
     }
 
@@ -251,14 +262,14 @@ mod tests {
             "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}], "secrets": [{"name": "TOKEN", "valueFrom": "arn:x"}],
             "mountPoints": [{"sourceVolume": "task", "containerPath": "/run/task"}, {"sourceVolume": "work", "containerPath": "/w", "readOnly": true},
               {"sourceVolume": "storage", "containerPath": "/s"}, {"sourceVolume": "disk", "containerPath": "/d"}, {"sourceVolume": "cache", "containerPath": "/c"}],
-            "ulimits": [{"name": "nofile", "softLimit": 1, "hardLimit": 2}], "dockerSecurityOptions": ["no-new-privileges"],
+            "ulimits": [{"name": "nofile", "softLimit": 100, "hardLimit": 1048576}], "dockerSecurityOptions": ["no-new-privileges"],
             "linuxParameters": {"capabilities": {"drop": ["ALL"], "add": ["KILL"]}, "initProcessEnabled": true,
               "tmpfs": [{"containerPath": "/t", "size": 16, "mountOptions": ["mode=0755"]}]},
             "healthCheck": {"command": ["CMD", "/x"], "interval": 5}, "logConfiguration": {"logDriver": "awsfirelens"}}]"#,
         );
         let overrides = Overrides::default().env("a", "B", "2").memory("a", 64);
         let plan = plan(&definition, &overrides, &BTreeMap::from([("TOKEN".into(), "s\ns".into())]), &place()).unwrap();
-        insta::assert_json_snapshot!(plan.bodies[0]);
+        insta::assert_snapshot!("every_field", serde_json::to_string_pretty(&plan.bodies[0]).unwrap());
         assert_eq!(
             plan.volumes,
             [

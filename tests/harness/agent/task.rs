@@ -77,6 +77,7 @@ impl<'a> Task<'a> {
             efs,
             ebs,
             firelens: format!("{sockets_there}/{id}.sock"),
+            open_files: engine.open_files(),
         };
         let plan = plan::plan(definition, overrides, instance.secrets(), &place).unwrap_or_else(|faults| panic!("{}", faults.join("\n")));
         let has_router = definition.containers.iter().any(|container| container.firelens_configuration.is_some());
@@ -237,6 +238,22 @@ impl<'a> Task<'a> {
         self.instance.engine().sh(&format!("docker logs {} 2>&1", self.container(name)))
     }
 
+    /// The folder of a volume that docker made, as this machine sees it.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    pub fn volume(&self, volume: &str) -> PathBuf {
+        let mark = format!("-{volume}-{}", self.id);
+        let named = self.volumes.iter().find_map(|source| match source {
+            Source::Made { name, .. } if name.ends_with(&mark) => Some(name),
+            _ => None,
+        });
+        let named = named.unwrap_or_else(|| panic!("docker made no volume {volume}"));
+        let found = self.instance.engine().api("GET", &format!("/volumes/{named}"), None);
+        self.instance.engine().path(found["Mountpoint"].as_str().expect("a path"))
+    }
+
     /// What came to the log router of this task, if it has one.
     #[must_use]
     pub fn routed(&self) -> Vec<Received> {
@@ -330,8 +347,8 @@ fn make(engine: &Engine, volume: &Source) {
     }
 }
 
-fn disk_file(at: &str) -> PathBuf {
-    PathBuf::from("/engine").join(format!("{}.disk", at.rsplit('/').next().unwrap_or_default()))
+fn disk_file(at: &str) -> String {
+    format!("/engine/{}.disk", at.rsplit('/').next().unwrap_or_default())
 }
 
 /// The images have the names of this repository here and those of a registry there: the last word counts. A log router is any program

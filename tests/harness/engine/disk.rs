@@ -52,11 +52,10 @@ impl Disk {
             let old = fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
             old.filter(|path| path.extension().is_some_and(|ending| ending == "xfs")).for_each(|path| drop(fs::remove_file(path)));
             let disk = Self::empty();
-            let inside = disk.path().join("images.tar");
-            run(Command::new("cp").arg(&archive).arg(&inside));
+            run(Command::new("cp").arg(&archive).arg(disk.path().join("images.tar")));
             let disk = disk.filled(&format!("docker load --quiet --input /engine/images.tar && rm /engine/images.tar && {TINY}"));
-            let image = disk.unmounted();
-            run(Command::new("cp").arg("--sparse=always").arg(image.0).arg(kept.with_extension("building")));
+            umount2(&disk.mount_point, MntFlags::empty()).expect("nobody uses the disk");
+            run(Command::new("cp").arg("--sparse=always").arg(&disk.image).arg(kept.with_extension("building")));
             fs::rename(kept.with_extension("building"), &kept).expect("keep the disk");
         }
         let dir = Scratch::new();
@@ -76,8 +75,8 @@ impl Disk {
     fn mounted(dir: Scratch, image: PathBuf) -> Self {
         let mount_point = dir.path().join("mnt");
         fs::create_dir(&mount_point).expect("make the mount point");
-        // Another copy of it may be mounted.
-        run(Command::new("mount").args(["-t", "xfs", "-o", "loop,nouuid"]).arg(&image).arg(&mount_point));
+        // Another copy of it may be mounted; and what is deleted on it is to take no room here.
+        run(Command::new("mount").args(["-t", "xfs", "-o", "loop,nouuid,discard"]).arg(&image).arg(&mount_point));
         Self { mount_point, image, _dir: dir }
     }
 
@@ -86,12 +85,6 @@ impl Disk {
         let engine = Engine::on(self, Form::default());
         let _ = engine.sh(script);
         engine.into_disk()
-    }
-
-    /// The file, when all of it is in the file.
-    fn unmounted(self) -> (PathBuf, Self) {
-        umount2(&self.mount_point, MntFlags::empty()).expect("nobody uses the disk");
-        (self.image.clone(), self)
     }
 
     pub(super) fn path(&self) -> &Path {
