@@ -18,7 +18,7 @@ const LEAST_SHARES: u64 = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     environment: BTreeMap<String, BTreeMap<String, String>>,
-    memory: BTreeMap<String, u64>,
+    memory: BTreeMap<String, (u64, u64)>,
 }
 
 impl Overrides {
@@ -29,10 +29,10 @@ impl Overrides {
         self
     }
 
-    /// `memory` of a container, in MiB.
+    /// `memory` and `memoryReservation` of a container, in MiB.
     #[must_use]
-    pub fn memory(mut self, container: &str, mebibytes: u64) -> Self {
-        self.memory.insert(container.into(), mebibytes);
+    pub fn memory(mut self, container: &str, limit: u64, reservation: u64) -> Self {
+        self.memory.insert(container.into(), (limit, reservation));
         self
     }
 }
@@ -107,8 +107,11 @@ pub(super) fn plan(definition: &Definition, overrides: &Overrides, secrets: &BTr
             }
         }
         environment.extend(overrides.environment.get(&container.name).into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-        let memory = overrides.memory.get(&container.name).copied().or(container.memory);
-        body(definition, container, &environment, memory, &sources, place)
+        let mut container = container.clone();
+        if let Some((limit, reservation)) = overrides.memory.get(&container.name) {
+            (container.memory, container.memory_reservation) = (Some(*limit), Some(*reservation));
+        }
+        body(definition, &container, &environment, &sources, place)
     });
     let bodies = bodies.collect();
     if faults.is_empty() { Ok(Plan { volumes: sources.into_values().collect(), bodies, rules }) } else { Err(faults) }
@@ -140,7 +143,6 @@ fn body(
     definition: &Definition,
     container: &Container,
     environment: &BTreeMap<String, String>,
-    memory: Option<u64>,
     sources: &BTreeMap<&str, Source>,
     place: &Place,
 ) -> Value {
@@ -195,7 +197,7 @@ fn body(
             "Init": linux.init_process_enabled,
             "Tmpfs": tmpfs,
             "ShmSize": mebibytes(linux.shared_memory_size),
-            "Memory": mebibytes(memory),
+            "Memory": mebibytes(container.memory),
             "MemoryReservation": mebibytes(container.memory_reservation),
             "CpuShares": container.cpu.max(LEAST_SHARES),
             "Ulimits": ulimits(container, place),
@@ -267,7 +269,7 @@ mod tests {
               "tmpfs": [{"containerPath": "/t", "size": 16, "mountOptions": ["mode=0755"]}]},
             "healthCheck": {"command": ["CMD", "/x"], "interval": 5}, "logConfiguration": {"logDriver": "awsfirelens"}}]"#,
         );
-        let overrides = Overrides::default().env("a", "B", "2").memory("a", 64);
+        let overrides = Overrides::default().env("a", "B", "2").memory("a", 64, 32);
         let plan = plan(&definition, &overrides, &BTreeMap::from([("TOKEN".into(), "s\ns".into())]), &place()).unwrap();
         insta::assert_snapshot!("every_field", serde_json::to_string_pretty(&plan.bodies[0]).unwrap());
         assert_eq!(

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, umount2};
@@ -39,28 +40,12 @@ impl Disk {
 
     /// One whose docker has the images.
     pub(super) fn with_images() -> Self {
-        let archive = crate::images::archive();
-        let mut hasher = DefaultHasher::new();
-        (&archive, fs::metadata(&archive).and_then(|found| found.modified()).ok(), Rootfs::Docker.path(), TINY).hash(&mut hasher);
-        let dir = cache_dir().join("engine");
-        fs::create_dir_all(&dir).expect("make the cache directory");
-        let lock = File::create(dir.join("lock")).expect("make a lock file");
-        let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("lock the cache");
-        let kept = dir.join(format!("{:016x}.xfs", hasher.finish()));
-        if !kept.exists() {
-            // Gigabytes that nobody will ask for again.
-            let old = fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
-            old.filter(|path| path.extension().is_some_and(|ending| ending == "xfs")).for_each(|path| drop(fs::remove_file(path)));
-            let disk = Self::empty();
-            run(Command::new("cp").arg(&archive).arg(disk.path().join("images.tar")));
-            let disk = disk.filled(&format!("docker load --quiet --input /engine/images.tar && rm /engine/images.tar && {TINY}"));
-            umount2(&disk.mount_point, MntFlags::empty()).expect("nobody uses the disk");
-            run(Command::new("cp").arg("--sparse=always").arg(&disk.image).arg(kept.with_extension("building")));
-            fs::rename(kept.with_extension("building"), &kept).expect("keep the disk");
-        }
+        // What goes into the images is summed up once in a run.
+        static KEPT: OnceLock<PathBuf> = OnceLock::new();
+        let kept = KEPT.get_or_init(kept);
         let dir = Scratch::new();
         let image = dir.path().join("image");
-        run(Command::new("cp").arg("--sparse=always").arg(&kept).arg(&image));
+        run(Command::new("cp").arg("--sparse=always").arg(kept).arg(&image));
         Self::mounted(dir, image)
     }
 
@@ -99,6 +84,31 @@ impl Drop for Disk {
             let _ = umount2(&self.mount_point, MntFlags::MNT_DETACH);
         }
     }
+}
+
+/// The file that is copied: made when the images are others than they were, by one process at a time.
+fn kept() -> PathBuf {
+    let archive = crate::images::archive();
+    let mut hasher = DefaultHasher::new();
+    (&archive, fs::metadata(&archive).and_then(|found| found.modified()).ok(), Rootfs::Docker.path(), TINY).hash(&mut hasher);
+    let dir = cache_dir().join("engine");
+    fs::create_dir_all(&dir).expect("make the cache directory");
+    let lock = File::create(dir.join("lock")).expect("make a lock file");
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("lock the cache");
+    let kept = dir.join(format!("{:016x}.xfs", hasher.finish()));
+    if !kept.exists() {
+        // Gigabytes that nobody will ask for again.
+        let old = fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        old.filter(|path| path.file_name().is_none_or(|name| name != "lock")).for_each(|path| drop(fs::remove_file(path)));
+        let disk = Disk::empty();
+        run(Command::new("cp").arg(&archive).arg(disk.path().join("images.tar")));
+        let disk = disk.filled(&format!("docker load --quiet --input /engine/images.tar && rm /engine/images.tar && {TINY}"));
+        umount2(&disk.mount_point, MntFlags::empty()).expect("nobody uses the disk");
+        let building = kept.with_extension("building");
+        run(Command::new("cp").arg("--sparse=always").arg(&disk.image).arg(&building));
+        fs::rename(&building, &kept).expect("keep the disk");
+    }
+    kept
 }
 
 fn run(command: &mut Command) {

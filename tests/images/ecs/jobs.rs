@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{IMPORT, SOON, definition, instance, life};
+use super::{IMPORT, definition, instance, life};
 use runner_tests::{
     engine::Form,
     fixtures::{Tool, ToolCache},
@@ -117,5 +117,5 @@ fn what_a_job_leaves_running_and_writes_beside_its_folders_is_gone_with_the_task
          until [ -e roots ]; do sleep 0.02; done; stat -c %u roots",
     );
     assert_eq!(log, "0\n");
-    let _ = SOON;
+
 }
