@@ -22,7 +22,8 @@ use crate::rootfs::Rootfs;
 use crate::scratch::Scratch;
 
 /// The images in [`archive`].
-pub const NAMES: [&str; 6] = ["runner:test", "runner-sudo:test", "runner-fargate:test", "runner-dind:test", "runner-toolkit:test", "stand-in:test"];
+pub const NAMES: [&str; 6] =
+    ["runner:test", "runner-sudo:test", "runner-fargate:test", "runner-dind:test", "runner-toolkit:test", "stand-in:test"];
 
 /// The version of the runner that the tests' archive says it has.
 pub const RUNNER_VERSION: &str = "2.999.0";

@@ -2,4 +2,8 @@
 
 use runner_tests::images;
 #[test]
-fn build() { println!("{:?}", images::archive()); let e = images::engine(); println!("{}", e.sh("docker images")); }
+fn build() {
+    println!("{:?}", images::archive());
+    let e = images::engine();
+    println!("{}", e.sh("docker images"));
+}

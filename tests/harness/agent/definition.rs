@@ -287,7 +287,9 @@ impl Definition {
                     faults.push(format!("{} mounts {}, which is no volume", container.name, mount.source_volume));
                 }
             }
-            if found.is_fargate() && (container.privileged || container.linux_parameters.capabilities.add.iter().any(|add| add != "SYS_PTRACE")) {
+            if found.is_fargate()
+                && (container.privileged || container.linux_parameters.capabilities.add.iter().any(|add| add != "SYS_PTRACE"))
+            {
                 faults.push(format!("{}: Fargate gives no rights beyond SYS_PTRACE", container.name));
             }
         }
@@ -355,7 +357,11 @@ mod tests {
             .replace("\"image\"", "\"restartPolicy\": {}, \"image\"")
             .replace("\"host\": {}", "\"fsxWindows\": {}");
         let faults = Definition::parse(&text).unwrap_err();
-        let wanted = ["the key pidMode is not honoured here", "containerDefinitions, a: unknown field `restartPolicy`", "volumes, task: unknown field `fsxWindows`"];
+        let wanted = [
+            "the key pidMode is not honoured here",
+            "containerDefinitions, a: unknown field `restartPolicy`",
+            "volumes, task: unknown field `fsxWindows`",
+        ];
         for (fault, wanted) in faults.iter().zip(wanted) {
             assert!(fault.starts_with(wanted), "{faults:#?}");
         }
@@ -365,7 +371,10 @@ mod tests {
     fn what_is_not_there_and_what_fargate_does_not_give_is_named() {
         let text = PAIR
             .replace("\"sourceVolume\": \"task\"", "\"sourceVolume\": \"tusk\"")
-            .replace("\"name\": \"a\"", "\"name\": \"a\", \"privileged\": true, \"dependsOn\": [{\"containerName\": \"b\", \"condition\": \"START\"}]")
+            .replace(
+                "\"name\": \"a\"",
+                "\"name\": \"a\", \"privileged\": true, \"dependsOn\": [{\"containerName\": \"b\", \"condition\": \"START\"}]",
+            )
             .replace("\"host\": {}", "\"host\": {\"sourcePath\": \"/x\"}")
             .replace("\"family\"", "\"requiresCompatibilities\": [\"FARGATE\"], \"family\"");
         let faults = Definition::parse(&text).unwrap_err();

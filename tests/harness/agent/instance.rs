@@ -42,8 +42,14 @@ impl Instance {
     #[must_use]
     pub fn new(bed: Bed, form: Form) -> Self {
         let secrets = BTreeMap::from([("ACCESS_TOKEN".to_owned(), bed.token().to_owned())]);
-        let mut instance =
-            Self { engine: Engine::start(form), ecs: Ecs::start(Rules::service("runners")), bed, secrets, processes: Vec::new(), mounts: 0 };
+        let mut instance = Self {
+            engine: Engine::start(form),
+            ecs: Ecs::start(Rules::service("runners")),
+            bed,
+            secrets,
+            processes: Vec::new(),
+            mounts: 0,
+        };
         let _ = instance.engine.shared(EFS);
         instance.processes = instance.lives();
         instance.mounts = instance.mounted();
@@ -127,7 +133,9 @@ impl Instance {
             STORAGE.replace('/', "\\/")
         ));
         left.extend(list.lines().map(str::to_owned));
-        left.extend(self.lives().into_iter().filter(|process| !self.processes.contains(process)).map(|process| format!("process {process}")));
+        left.extend(
+            self.lives().into_iter().filter(|process| !self.processes.contains(process)).map(|process| format!("process {process}")),
+        );
         let mounted = self.mounted();
         left.extend((mounted != self.mounts).then(|| format!("{mounted} mounts, at first {}", self.mounts)));
         left

@@ -79,7 +79,9 @@ fn met(condition: Condition, of: State, limit: Option<Duration>) -> Met {
         | (Condition::Healthy, State::Running { healthy: true, .. }) => Met::Yes,
         (_, State::Skipped) | (Condition::Success | Condition::Healthy, State::Stopped(_)) => Met::Never,
         // hasDependencyTimedOut: not for START.
-        (Condition::Complete | Condition::Success | Condition::Healthy, State::Running { age, .. }) if limit.is_some_and(|limit| age > limit) => {
+        (Condition::Complete | Condition::Success | Condition::Healthy, State::Running { age, .. })
+            if limit.is_some_and(|limit| age > limit) =>
+        {
             Met::Never
         }
         _ => Met::NotYet,
@@ -89,7 +91,8 @@ fn met(condition: Condition, of: State, limit: Option<Duration>) -> Met {
 /// Everything that may be done now. `asked`: StopTask was called.
 #[must_use]
 pub fn next(rules: &[Rule], states: &[State], asked: bool) -> Vec<Act> {
-    let never = |rule: &Rule| rule.depends_on.iter().any(|(on, condition)| met(*condition, states[*on], rules[*on].start_timeout) == Met::Never);
+    let never =
+        |rule: &Rule| rule.depends_on.iter().any(|(on, condition)| met(*condition, states[*on], rules[*on].start_timeout) == Met::Never);
     let over = |(rule, state): (&Rule, &State)| match state {
         State::Stopped(_) | State::Skipped => rule.essential,
         State::Waiting => rule.essential && never(rule),
@@ -147,7 +150,12 @@ mod tests {
     const OLD: State = State::Running { age: Duration::from_secs(61), healthy: false };
 
     fn rule(stop: u64, depends_on: &[(usize, Condition)]) -> Rule {
-        Rule { essential: true, depends_on: depends_on.to_vec(), stop_timeout: Duration::from_secs(stop), start_timeout: Some(Duration::from_secs(60)) }
+        Rule {
+            essential: true,
+            depends_on: depends_on.to_vec(),
+            stop_timeout: Duration::from_secs(stop),
+            start_timeout: Some(Duration::from_secs(60)),
+        }
     }
 
     /// 0 dind, 1 runner.
@@ -253,7 +261,10 @@ mod tests {
                     Act::Skip(index) => then[index] = State::Skipped,
                     Act::Stop(index) => {
                         let lives = |other: usize| matches!(states[other], RUNNING | State::Stopping);
-                        assert!(!(0..3).any(|other| lives(other) && rules[other].depends_on.iter().any(|(on, _)| *on == index)), "{states:?} {act:?}");
+                        assert!(
+                            !(0..3).any(|other| lives(other) && rules[other].depends_on.iter().any(|(on, _)| *on == index)),
+                            "{states:?} {act:?}"
+                        );
                         then[index] = State::Stopping;
                     }
                 }

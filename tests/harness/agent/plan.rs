@@ -88,11 +88,19 @@ pub(super) fn rules(definition: &Definition) -> Vec<Rule> {
     definition.containers.iter().map(rule).collect()
 }
 
-pub(super) fn plan(definition: &Definition, overrides: &Overrides, secrets: &BTreeMap<String, String>, place: &Place) -> Result<Plan, Vec<String>> {
+pub(super) fn plan(
+    definition: &Definition,
+    overrides: &Overrides,
+    secrets: &BTreeMap<String, String>,
+    place: &Place,
+) -> Result<Plan, Vec<String>> {
     let mut faults = Vec::new();
-    let sources: BTreeMap<&str, Source> = definition.volumes.iter().map(|volume| (volume.name.as_str(), source(volume, definition, place))).collect();
+    let sources: BTreeMap<&str, Source> =
+        definition.volumes.iter().map(|volume| (volume.name.as_str(), source(volume, definition, place))).collect();
     let named = overrides.environment.keys().chain(overrides.memory.keys());
-    faults.extend(named.filter(|name| definition.container(name).is_none()).map(|name| format!("an override for {name}, which is not there")));
+    faults.extend(
+        named.filter(|name| definition.container(name).is_none()).map(|name| format!("an override for {name}, which is not there")),
+    );
     let rules = rules(definition);
     if let Some(index) = order::circle(&rules) {
         faults.push(format!("{} waits for itself", definition.containers[index].name));
@@ -106,7 +114,8 @@ pub(super) fn plan(definition: &Definition, overrides: &Overrides, secrets: &BTr
                 None => faults.push(format!("{}: no value for the secret {} ({})", container.name, secret.name, secret.value_from)),
             }
         }
-        environment.extend(overrides.environment.get(&container.name).into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        environment
+            .extend(overrides.environment.get(&container.name).into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
         let mut container = container.clone();
         if let Some((limit, reservation)) = overrides.memory.get(&container.name) {
             (container.memory, container.memory_reservation) = (Some(*limit), Some(*reservation));

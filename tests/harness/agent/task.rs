@@ -339,9 +339,8 @@ fn make(engine: &Engine, volume: &Source) {
         Source::Folder(_) => {}
         Source::Disk(at) => {
             let file = disk_file(at);
-            let script = format!(
-                "mkdir -p {at} && truncate -s {DISK_GIGABYTES}G {file} && mkfs.xfs -q {file} && mount -o loop {file} {at}"
-            );
+            let script =
+                format!("mkdir -p {at} && truncate -s {DISK_GIGABYTES}G {file} && mkfs.xfs -q {file} && mount -o loop {file} {at}");
             let _ = engine.sh(&script);
         }
     }

@@ -114,7 +114,12 @@ impl Builder {
         for target in ["runner-fargate", "runner", "runner-sudo"] {
             self.build(context, "runner", "empty", &format!("--target {target} {runner} --tag {target}:test"));
         }
-        self.build(context, "dind", "empty", &format!("--build-arg BASE={BASE} --build-arg TOOLKIT=runner-toolkit:test --tag runner-dind:test"));
+        self.build(
+            context,
+            "dind",
+            "empty",
+            &format!("--build-arg BASE={BASE} --build-arg TOOLKIT=runner-toolkit:test --tag runner-dind:test"),
+        );
         self.build(context, "stand-in", "stand-in", "--build-arg RUNNER=runner:test --tag stand-in:test");
     }
 

@@ -35,7 +35,8 @@ fn a_job_uses_a_restored_tool_and_the_next_task_has_the_one_that_it_installed() 
          touch $RUNNER_TOOL_CACHE/node/22.1.0/x64.complete",
     );
     assert_eq!(log, "node 20.11.0 --version\n");
-    let log = life(&instance, &definition, "cat $RUNNER_TOOL_CACHE/node/22.1.0/x64/bin/node; ls -l $RUNNER_TOOL_CACHE/node/*/*.complete | wc -l");
+    let log =
+        life(&instance, &definition, "cat $RUNNER_TOOL_CACHE/node/22.1.0/x64/bin/node; ls -l $RUNNER_TOOL_CACHE/node/*/*.complete | wc -l");
     assert!(log.contains("echo node 20.11.0") && log.ends_with("\n2\n"), "{log}");
     // Nothing of root's lies on the shared file system, whatever the access point would make of it.
     for entry in walkdir::WalkDir::new(instance.efs(&definition)) {
@@ -53,8 +54,7 @@ fn a_container_job_reaches_its_service_by_name_and_a_step_beside_it_by_localhost
     if !need(&[Need::Docker]) {
         return;
     }
-    let log = job(
-        "docker network create --label github github_network >/dev/null\n\
+    let log = job("docker network create --label github github_network >/dev/null\n\
          mkdir -p www; echo from the service > www/file\n\
          docker create --name web --network github_network --network-alias web -p 18080:80 -v $GITHUB_WORKSPACE/www:/www tiny:1 \
            httpd -f -p 80 -h /www >/dev/null; docker start web >/dev/null\n\
@@ -68,8 +68,7 @@ fn a_container_job_reaches_its_service_by_name_and_a_step_beside_it_by_localhost
          in_job 'stat -c \"%g %a\" /var/run/docker.sock'\n\
          in_job 'ls -R /__e' > there; (cd ~/externals && ls -R .) | sed 's,^\\.,/__e,' | diff - there && echo the same externals: $(grep -c . there)\n\
          bash -c 'exec 3<>/dev/tcp/localhost/18080; printf \"GET /file HTTP/1.0\\r\\n\\r\\n\" >&3; tail -1 <&3'\n\
-         docker rm --force job web >/dev/null; docker network rm github_network >/dev/null",
-    );
+         docker rm --force job web >/dev/null; docker network rm github_network >/dev/null");
     let lines: Vec<&str> = log.lines().collect();
     let same = lines.iter().position(|line| line.starts_with("the same externals: ")).expect(&log);
     assert_ne!(lines[same], "the same externals: 0");
@@ -84,8 +83,7 @@ fn a_docker_action_works_in_the_workspace_and_images_are_built_by_both_builders(
     if !need(&[Need::Docker]) {
         return;
     }
-    let log = job(
-        "mkdir -p ../action $RUNNER_TEMP/_github_home $RUNNER_TEMP/_runner_file_commands\n\
+    let log = job("mkdir -p ../action $RUNNER_TEMP/_github_home $RUNNER_TEMP/_runner_file_commands\n\
          printf 'FROM tiny:1\\nCOPY entrypoint.sh /\\nENTRYPOINT [\"/bin/sh\", \"/entrypoint.sh\"]\\n' > ../action/Dockerfile\n\
          printf 'echo called with $1 in $PWD; cat input; echo made > output; echo a=b >> $GITHUB_OUTPUT' > ../action/entrypoint.sh\n\
          echo from the workspace > input\n\
@@ -98,8 +96,7 @@ fn a_docker_action_works_in_the_workspace_and_images_are_built_by_both_builders(
          DOCKER_BUILDKIT=0 docker build --tag classic:1 . >classic.log 2>&1 || cat classic.log\n\
          docker run --rm classic:1 sh -c 'cat /made | busybox cut -c 1-8'\n\
          docker buildx build --load --tag kit:1 . >kit.log 2>&1 || cat kit.log\n\
-         docker run --rm kit:1 sh -c 'busybox wc -l < /sum'",
-    );
+         docker run --rm kit:1 sh -c 'busybox wc -l < /sum'");
     assert_eq!(log, "called with an in /github/workspace\nfrom the workspace\nmade\na=b\nbuilt by\n1\n", "{log}");
 }
 
@@ -110,12 +107,9 @@ fn what_a_job_leaves_running_and_writes_beside_its_folders_is_gone_with_the_task
         return;
     }
     // Containers, a network, a volume, a process in another session, files of root in the work folder: `life` looks at the host.
-    let log = job(
-        "docker network create stays >/dev/null; docker volume create stays >/dev/null\n\
+    let log = job("docker network create stays >/dev/null; docker volume create stays >/dev/null\n\
          docker run -d --network stays -v stays:/v -v $GITHUB_WORKSPACE:/w tiny:1 sh -c 'touch /w/roots; sleep 1000' >/dev/null\n\
          setsid sleep 1000 </dev/null >/dev/null 2>&1 &\n\
-         until [ -e roots ]; do sleep 0.02; done; stat -c %u roots",
-    );
+         until [ -e roots ]; do sleep 0.02; done; stat -c %u roots");
     assert_eq!(log, "0\n");
-
 }

@@ -61,7 +61,8 @@ fn a_stop_while_busy_lets_the_job_end_with_its_docker() {
 /// The definition's own file with shorter times: 20 seconds for the runner instead of 85.
 fn hasty() -> Definition {
     let whole = text("ec2.json");
-    let shorter = [("\"stopTimeout\": 85", "\"stopTimeout\": 20"), ("\"STOP_TIMEOUT\", \"value\": \"85\"", "\"STOP_TIMEOUT\", \"value\": \"20\"")];
+    let shorter =
+        [("\"stopTimeout\": 85", "\"stopTimeout\": 20"), ("\"STOP_TIMEOUT\", \"value\": \"85\"", "\"STOP_TIMEOUT\", \"value\": \"20\"")];
     let text = shorter.iter().fold(whole, |text, (long, short)| {
         assert!(text.contains(long), "the times of ec2.json are not where they were: {long}");
         text.replace(long, short)
