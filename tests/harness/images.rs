@@ -35,7 +35,7 @@ const KEPT: usize = 2;
 const BASE: &str = "bare:test";
 const DOCKER_CLI: &str = "docker-cli:test";
 
-/// All of [`NAMES`] as `docker save` writes them. Built when anything that goes in is not what it was: minutes and a Debian mirror the
+/// All of [`NAMES`] as `docker save` writes them, and `docker load` reads them: compressed, a third of a gigabyte. Built when anything that goes in is not what it was: minutes and a Debian mirror the
 /// first time, seconds when only a program changed.
 ///
 /// # Panics
@@ -46,7 +46,7 @@ pub fn archive() -> PathBuf {
     fs::create_dir_all(&dir).expect("make the cache directory");
     let scratch = Scratch::new();
     let context = Context::make(scratch.path());
-    let path = dir.join(format!("{}.tar", context.sum()));
+    let path = dir.join(format!("{}.tar.zst", context.sum()));
     let lock = File::create(dir.join("archive.lock")).expect("make a lock file");
     let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("lock the cache");
     if !path.exists() {
@@ -56,12 +56,13 @@ pub fn archive() -> PathBuf {
         let building = path.with_extension("building");
         builder.save(&NAMES, &building);
         fs::rename(&building, &path).expect("put the archive in its place");
+        builder.holds(&path);
         forget_old(&dir);
     }
     path
 }
 
-/// A docker with the images in it.
+/// A docker with the images in it. What else is made there is not in the archive.
 ///
 /// # Panics
 /// As [`archive`].
@@ -70,13 +71,16 @@ pub fn engine() -> Builder {
     let archive = archive();
     let folder = archive.parent().expect("the archive is in the cache");
     let builder = Builder::kept(folder, Kind::Classic);
-    builder.sh(&format!("docker load --quiet --input '{}'", archive.display()));
+    if !builder.is_known_to_hold(&archive) {
+        builder.sh(&format!("docker load --quiet --input '{}'", archive.display()));
+        builder.holds(&archive);
+    }
     builder
 }
 
 fn forget_old(dir: &Path) {
     let mut archives: Vec<PathBuf> = fs::read_dir(dir).expect("read the cache").flatten().map(|entry| entry.path()).collect();
-    archives.retain(|path| path.extension().is_some_and(|extension| extension == "tar"));
+    archives.retain(|path| path.extension().is_some_and(|extension| extension == "zst"));
     archives.sort_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok());
     for old in archives.iter().rev().skip(KEPT) {
         let _ = fs::remove_file(old);

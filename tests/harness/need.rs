@@ -23,6 +23,8 @@ pub enum Need {
     Mmdebstrap,
     /// What dockerd in a box wants: boxes, mmdebstrap, XFS on a loop device.
     Docker,
+    /// What building and running the images wants: the static programs, and a dockerd in a box.
+    Images,
     /// What a virtual machine wants: boxes, mmdebstrap, mkfs.ext4, and the processor that its kernel is for.
     Vm,
     /// Root and FUSE, for mounts of our own making.
@@ -85,6 +87,7 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Mmdebstrap => missing(Need::Root).or_else(|| program("mmdebstrap")),
         Need::Docker => [Need::Boxes, Need::Mmdebstrap, Need::Xfs].into_iter().find_map(missing),
+        Need::Images => missing(Need::Docker).or_else(|| missing(Need::Zstd)).or_else(|| crate::images::dist().err()),
         Need::Vm => [Need::Boxes, Need::Mmdebstrap]
             .into_iter()
             .find_map(missing)

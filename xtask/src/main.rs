@@ -26,7 +26,8 @@ usage: cargo xtask COMMAND
                    `bench cache` towards a mount as slow as EFS, or a true one: `bench cache --help`
   check            format, lints, dependency policy, documents, size of the static programs
   dist             the two static programs, in target/dist
-  images           the images, by the docker of this machine
+  test images [FILTER] the images, built, looked into and run under a real dockerd
+  images           the images, by the docker of this machine: `images --help`
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
@@ -76,9 +77,21 @@ fn test(rest: &[&str]) -> Result<(), Failed> {
         return run::cargo_with_root_tests(&words);
     }
     machine::install_what_is_missing(machine::FOR_TESTS)?;
+    if let Some((&"images", filters)) = rest.split_first() {
+        return with_programs(&["test", "--package", "runner-tests", "--test", "images", "--no-fail-fast", "--"], filters);
+    }
+    if rest.is_empty() {
+        // The images are tested with the programs as users get them.
+        return with_programs(&["test", "--workspace", "--no-fail-fast", "--"], rest);
+    }
     let mut words = vec!["test", "--workspace", "--no-fail-fast", "--"];
     words.extend(rest);
     run::cargo_with_root_tests(&words)
+}
+
+fn with_programs(command: &[&str], filters: &[&str]) -> Result<(), Failed> {
+    statically::build()?;
+    run::cargo_with_root_tests(&[command, filters].concat())
 }
 
 fn bench(rest: &[&str]) -> Result<(), Failed> {

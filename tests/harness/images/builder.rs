@@ -61,7 +61,10 @@ impl Builder {
             let removed = Command::new("rm").args(["-rf", "--one-file-system", "--"]).arg(&data).status();
             assert!(removed.is_ok_and(|status| status.success()), "remove {}", data.display());
         }
-        fs::create_dir_all(&data).expect("make docker's data");
+        if !data.exists() {
+            let _ = fs::remove_file(note(&data));
+            fs::create_dir_all(&data).expect("make docker's data");
+        }
         let boxed = Boxed::new(&Rootfs::Docker.path())
             .host_network()
             .bind(&data, Path::new("/docker-data"))
@@ -94,21 +97,28 @@ impl Builder {
 
     /// What a registry would give: the base, and docker's CLI where the official image has it.
     pub fn make_bases(&self) {
-        let root = Rootfs::Bare.path();
-        let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Kept by the name of the root that they are made from.
+        let [bare, docker] = [Rootfs::Bare, Rootfs::Docker]
+            .map(|root| root.path().file_name().map(|name| format!("kept:{}", name.to_string_lossy())).unwrap_or_default());
         self.sh(&format!(
-            "docker image inspect kept:{name} >/dev/null 2>&1 || tar -C /bare -c . | docker import - kept:{name} >/dev/null
-             docker tag kept:{name} {BASE}
-             docker image inspect {DOCKER_CLI} >/dev/null 2>&1 && exit 0
-             cli=/tmp/cli/usr/local; mkdir -p $cli/bin $cli/libexec/docker/cli-plugins
-             cp /usr/bin/docker $cli/bin/; cp /usr/libexec/docker/cli-plugins/docker-buildx $cli/libexec/docker/cli-plugins/
-             tar -C /tmp/cli -c . | docker import - {DOCKER_CLI} >/dev/null"
+            "import() {{ tar -C $1 -c . | docker import - $2 >/dev/null; }}
+             there() {{ docker image inspect $1 >/dev/null 2>&1; }}
+             there {bare} || import /bare {bare}
+             there {docker} || {{
+                 cli=/tmp/cli/usr/local; mkdir -p $cli/bin $cli/libexec/docker/cli-plugins
+                 cp /usr/bin/docker $cli/bin/
+                 cp /usr/libexec/docker/cli-plugins/docker-buildx $cli/libexec/docker/cli-plugins/
+                 import /tmp/cli {docker}
+             }}
+             docker tag {bare} {BASE}
+             docker tag {docker} {DOCKER_CLI}"
         ));
     }
 
     /// Builds every image from a context, with the bases that are there.
     pub fn build_all(&self, context: &Context) {
-        let shelf = Shelf::serve(&[(runner_file(architecture()), &context.runner())]);
+        let _ = fs::remove_file(note(&self.data));
+        let shelf = Shelf::serve(&[(runner_file(architecture()), context.runner())]);
         self.build(context, "toolkit", "dist", "--tag runner-toolkit:test");
         let runner = runner_arguments(&shelf, context.runner_sum());
         for target in ["runner-fargate", "runner", "runner-sudo"] {
@@ -121,6 +131,13 @@ impl Builder {
             &format!("--build-arg BASE={BASE} --build-arg TOOLKIT=runner-toolkit:test --tag runner-dind:test"),
         );
         self.build(context, "stand-in", "stand-in", "--build-arg RUNNER=runner:test --tag stand-in:test");
+        self.forget_old();
+    }
+
+    /// Removes what earlier builds left. Layers of what has a name stay, and BuildKit's as far as one build goes: they spare the next one
+    /// its packages.
+    pub fn forget_old(&self) {
+        self.sh("docker image prune --force >/dev/null; docker builder prune --force --keep-storage 1500MB >/dev/null");
     }
 
     /// Builds one image, or panics with what docker said.
@@ -143,6 +160,20 @@ impl Builder {
         )
     }
 
+    /// Notes which archive the tags are those of.
+    ///
+    /// # Panics
+    /// When that can not be written.
+    pub fn holds(&self, archive: &Path) {
+        fs::write(note(&self.data), archive.display().to_string()).expect("note what docker holds");
+    }
+
+    /// Whether the tags are those of this archive.
+    #[must_use]
+    pub fn is_known_to_hold(&self, archive: &Path) -> bool {
+        fs::read_to_string(note(&self.data)).is_ok_and(|noted| noted == archive.display().to_string())
+    }
+
     /// Writes images as `docker save` does.
     ///
     /// # Panics
@@ -151,7 +182,9 @@ impl Builder {
         // Below the data, which is where both sides have a folder in common.
         let handed = "archive.tar";
         self.sh(&format!("docker save --output /docker-data/{handed} {}", names.join(" ")));
-        fs::rename(self.data.join(handed), to).expect("take the archive");
+        let mut pack = Command::new("zstd");
+        pack.args(["-1", "-T0", "--quiet", "--force", "--rm", "-o"]).arg(to).arg(self.data.join(handed));
+        assert!(pack.status().is_ok_and(|status| status.success()), "{pack:?} failed");
     }
 }
 
@@ -189,4 +222,8 @@ pub fn runner_arguments(shelf: &Shelf, sum: &str) -> String {
 pub fn runner_file(architecture: &str) -> String {
     let name = if architecture == "amd64" { "x64" } else { architecture };
     format!("actions-runner-linux-{name}-{RUNNER_VERSION}.tar.gz")
+}
+
+fn note(data: &Path) -> PathBuf {
+    data.with_extension("holds")
 }

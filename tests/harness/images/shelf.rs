@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A server of files by the last part of the address. Serves for as long as the process lives; drop only forgets it.
@@ -18,10 +18,10 @@ impl Shelf {
     /// # Panics
     /// When no port can be had.
     #[must_use]
-    pub fn serve(files: &[(String, &Path)]) -> Self {
+    pub fn serve(files: &[(String, PathBuf)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listen on loopback");
         let address = listener.local_addr().expect("a listener has an address");
-        let files: Vec<(String, PathBuf)> = files.iter().map(|(name, path)| (name.clone(), path.to_path_buf())).collect();
+        let files = files.to_vec();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
         std::thread::spawn(move || {
