@@ -1,6 +1,6 @@
 //! The GitHub stand-in as a program, to try things by hand: prints its address and a token, then serves until killed.
 //!
-//! `github-stand-in [--port N] [--account NAME] [--api-v3] [--app] [--latency MS] [--job SCRIPT]...`
+//! `github-stand-in [--port N] [--account NAME] [--api-v3] [--app] [--token TEXT] [--latency MS] [--job SCRIPT]...`
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 use std::net::SocketAddr;
@@ -14,13 +14,15 @@ struct Options {
     account: String,
     api_v3: bool,
     app: bool,
+    token: Option<String>,
     latency: Duration,
     jobs: Vec<String>,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut found = Options { port: 0, account: "acme".into(), api_v3: false, app: false, latency: Duration::ZERO, jobs: Vec::new() };
+    let mut found =
+        Options { port: 0, account: "acme".into(), api_v3: false, app: false, token: None, latency: Duration::ZERO, jobs: Vec::new() };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -28,6 +30,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("account") => found.account = parser.value()?.string()?,
             Long("api-v3") => found.api_v3 = true,
             Long("app") => found.app = true,
+            Long("token") => found.token = Some(parser.value()?.string()?),
             Long("latency") => found.latency = Duration::from_millis(parser.value()?.parse()?),
             Long("job") => found.jobs.push(parser.value()?.string()?),
             other => return Err(other.unexpected()),
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
     let app = options.app.then(|| App::installed_on(&options.account));
     if let Some(app) = &app {
         rules = rules.with_app(app.clone());
+    }
+    if let Some(token) = options.token {
+        rules.tokens[0].secret = token;
     }
     let token = rules.token();
     let github = GitHub::start_on(rules, SocketAddr::from(([127, 0, 0, 1], options.port)));

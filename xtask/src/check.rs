@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use crate::{
+    deployments,
     run::{self, Failed},
-    statically,
+    statically, validators,
 };
 
 const REFERENCE: &str = "docs/settings.md";
@@ -16,6 +17,8 @@ pub(crate) fn check() -> Result<(), Failed> {
     step("the machines are pure", machines_are_pure)?;
     step("the settings reference is what the programs say", reference_is_current)?;
     step("README's commands exist and links lead somewhere", documents_are_true)?;
+    step("the task definitions are what their source says", deployments::are_current)?;
+    step("deployments by others' checkers", validators::check)?;
     step("dependency policy", dependency_policy)?;
     step("static programs", || statically::build().map(drop))
 }

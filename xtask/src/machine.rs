@@ -24,6 +24,10 @@ const STRACE: Need = need("strace", "strace", "kills or fails the tool cache at 
 const ZSTD: Need = need("zstd", "zstd", "opens the packs of the tool cache for tar");
 const OPENSSL: Need = need("openssl", "openssl", "makes the keys and certificates of tests: none is committed");
 
+/// For the validators of deployments. Whether venv is whole no program's name says: `validators` asks Python.
+pub(crate) const PYTHON: Need =
+    need("python3", "python3-venv", "runs what others know to check of task definitions, manifests and workflows");
+
 /// For `cargo xtask demo`.
 pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, XFS, UNSHARE, IP];
 
@@ -50,10 +54,12 @@ pub(crate) const FOR_BENCH: &[Need] = &[
 /// Installs the packages of what is missing. Without root it says what stays missing; the command goes on with what there is.
 pub(crate) fn install_what_is_missing(needs: &[Need]) -> Result<(), Failed> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !run::exists(need.program)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    for need in &missing {
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+/// Installs the packages of these, whether their programs are there or not; else as [`install_what_is_missing`].
+pub(crate) fn install(missing: &[&Need]) -> Result<(), Failed> {
+    for need in missing {
         println!("missing: {} (package {}): {}", need.program, need.package, need.why);
     }
     if !run::exists("apt-get") {
