@@ -34,6 +34,9 @@ const SHARED: &str = "/mnt/shared";
 /// The old hierarchies of a machine that has them.
 const OLD_GROUPS: &str = "/sys/fs/cgroup";
 
+/// Where Debian has the plugin.
+const COMPOSE: &str = "/usr/libexec/docker/cli-plugins/docker-compose";
+
 /// PID 1 of the box. On cgroup v2 the daemon must leave the group that is to have groups with limits below it.
 const START: &str = r#"
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
@@ -53,6 +56,8 @@ pub struct Form {
     pub without_seccomp: bool,
     /// Containers' limits must hold. On a machine whose controllers are on the old hierarchies, those are used.
     pub limits: bool,
+    /// The CLI knows `docker compose`.
+    pub compose: bool,
 }
 
 /// A dockerd that runs. No network of its own: containers have none, or another container's.
@@ -79,6 +84,9 @@ impl Engine {
         let shared = Scratch::new();
         let mut boxed = Boxed::new(&Rootfs::Docker.path()).hostname("host").bind(disk.path(), Path::new(DISK));
         boxed = boxed.bind(shared.path(), Path::new(SHARED));
+        if form.compose {
+            boxed = boxed.bind_read_only(&Rootfs::Compose.path().join(&COMPOSE[1..]), Path::new(COMPOSE));
+        }
         let groups = (form.limits && Path::new(OLD_GROUPS).join("memory").is_dir()).then(OldGroups::new);
         let mut options = Vec::new();
         if form.without_seccomp {

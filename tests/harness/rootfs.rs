@@ -22,6 +22,8 @@ pub enum Rootfs {
     Services,
     /// Debian and nothing more, with its package manager: what images are made from.
     Bare,
+    /// `docker compose`, a plugin of the CLI.
+    Compose,
     /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
     Guest,
     /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
@@ -34,7 +36,7 @@ impl Rootfs {
     const fn suite(self) -> &'static str {
         match self {
             Self::OldDocker => "bookworm",
-            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Guest | Self::Qemu => "trixie",
+            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Guest | Self::Qemu => "trixie",
         }
     }
 
@@ -55,6 +57,7 @@ impl Rootfs {
             Self::Runner => &["docker-cli", "ca-certificates", "iproute2", "procps", "git"],
             Self::Services => &["docker-registry", "rsyslog", "procps"],
             Self::Bare => &[],
+            Self::Compose => &["docker-compose"],
             Self::Guest => &[
                 "systemd-sysv",
                 "dbus",
@@ -78,7 +81,7 @@ impl Rootfs {
     /// mmdebstrap's hooks, in its order: `$1` is the root being made.
     const fn hooks(self) -> &'static [&'static str] {
         match self {
-            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Qemu => &[],
+            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Qemu => &[],
             Self::Guest => &[
                 // No service is to be started while it is made.
                 "--setup-hook=mkdir -p \"$1/usr/sbin\" && printf '#!/bin/sh\\nexit 101\\n' >\"$1/usr/sbin/policy-rc.d\" && chmod 755 \"$1/usr/sbin/policy-rc.d\"",
@@ -98,6 +101,7 @@ impl Rootfs {
             Self::Runner => "runner",
             Self::Services => "services",
             Self::Bare => "bare",
+            Self::Compose => "compose",
             Self::Guest => "guest",
             Self::Qemu => "qemu",
         }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
 mod builds;
+mod compose;
 mod contents;
 mod ecs;
 

@@ -31,7 +31,7 @@ pub struct Instance {
     bed: Bed,
     secrets: Secrets,
     processes: Vec<String>,
-    mounts: usize,
+    mounts: Vec<String>,
 }
 
 impl Instance {
@@ -48,7 +48,7 @@ impl Instance {
             bed,
             secrets,
             processes: Vec::new(),
-            mounts: 0,
+            mounts: Vec::new(),
         };
         let _ = instance.engine.shared(EFS);
         instance.processes = instance.lives();
@@ -136,8 +136,7 @@ impl Instance {
         left.extend(
             self.lives().into_iter().filter(|process| !self.processes.contains(process)).map(|process| format!("process {process}")),
         );
-        let mounted = self.mounted();
-        left.extend((mounted != self.mounts).then(|| format!("{mounted} mounts, at first {}", self.mounts)));
+        left.extend(self.mounted().into_iter().filter(|point| !self.mounts.contains(point)).map(|point| format!("mounted: {point}")));
         left
     }
 
@@ -148,8 +147,9 @@ impl Instance {
         living.filter(|name| !["ps", "sh"].contains(name)).map(str::to_owned).collect()
     }
 
-    fn mounted(&self) -> usize {
-        fs::read_to_string(self.engine.path("/proc/1/mountinfo")).map_or(0, |table| table.lines().count())
+    fn mounted(&self) -> Vec<String> {
+        let table = fs::read_to_string(self.engine.path("/proc/1/mountinfo")).unwrap_or_default();
+        table.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect()
     }
 }
 

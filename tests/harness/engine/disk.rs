@@ -103,9 +103,13 @@ fn kept() -> PathBuf {
         let disk = Disk::empty();
         run(Command::new("cp").arg(&archive).arg(disk.path().join("images.tar")));
         let disk = disk.filled(&format!("docker load --quiet --input /engine/images.tar && rm /engine/images.tar && {TINY}"));
-        umount2(&disk.mount_point, MntFlags::empty()).expect("nobody uses the disk");
         let building = kept.with_extension("building");
-        run(Command::new("cp").arg("--sparse=always").arg(&disk.image).arg(&building));
+        // Not unmounted: a box that somebody started meanwhile has this mount, too, and the file system stayed as it was. A copy then had
+        // programs of no length.
+        run(Command::new("fsfreeze").arg("--freeze").arg(&disk.mount_point));
+        let copied = Command::new("cp").arg("--sparse=always").arg(&disk.image).arg(&building).status();
+        run(Command::new("fsfreeze").arg("--unfreeze").arg(&disk.mount_point));
+        assert!(copied.is_ok_and(|status| status.success()), "copy {}", disk.image.display());
         fs::rename(&building, &kept).expect("keep the disk");
     }
     kept
