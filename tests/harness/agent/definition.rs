@@ -22,6 +22,8 @@ pub const EFFECTLESS: &[(&str, &str)] = &[
     ("containerDefinitions.versionConsistency", "images have no registry"),
     ("containerDefinitions.portMappings", "with awsvpc a port of a container is a port of the task"),
     ("containerDefinitions.firelensConfiguration", "the receiver is the harness's"),
+    ("containerDefinitions.logConfiguration.options", "of CloudWatch and of the log router's outputs, which are not there"),
+    ("volumes.efsVolumeConfiguration.transitEncryption", "a folder of this machine; with it its port and IAM"),
 ];
 
 /// A task definition.
@@ -297,6 +299,10 @@ impl Definition {
             let named = volume.docker_volume_configuration.as_ref().map(|volume| volume.scope.as_str());
             if named.is_some_and(|scope| scope != "task") {
                 faults.push(format!("volume {}: only the scope task is played here", volume.name));
+            }
+            let efs = volume.efs_volume_configuration.as_ref();
+            if efs.and_then(|efs| efs.root_directory.as_deref()).is_some_and(|root| root != "/") {
+                faults.push(format!("volume {}: only the root of an access point is mounted here", volume.name));
             }
             let of_ec2 = named.is_some() || volume.host.as_ref().is_some_and(|host| host.source_path.is_some());
             if found.is_fargate() && of_ec2 {
