@@ -16,6 +16,9 @@ pub(crate) const ANSWER: usize = 256 * 1024;
 /// left behind writes without pause, and its end must not wait for that.
 const LAST_WORDS: usize = 128 * 1024;
 
+/// What is read at once.
+const PIECE: usize = 8192;
+
 /// What a pump tells, in order.
 pub(crate) enum Told {
     Line(Stream, String),
@@ -51,7 +54,7 @@ pub(crate) async fn pump(pipes: Pipes, longest: usize, mut ended: oneshot::Recei
                 for source in [&mut out, &mut err] {
                     let mut rest = LAST_WORDS;
                     while rest > 0 {
-                        match source.read(&mut tell) {
+                        match source.read_last(&mut tell) {
                             0 => break,
                             length => rest = rest.saturating_sub(length),
                         }
@@ -83,10 +86,23 @@ impl Source {
         let _ = self.pipe.readable().await;
     }
 
-    /// Reads what is there and says how much it was.
+    /// Reads what the loop knows to be there and says how much it was.
     fn read(&mut self, tell: &mut impl FnMut(Told)) -> usize {
-        let mut buffer = [0; 8192];
-        match self.pipe.try_read(&mut buffer) {
+        let mut buffer = [0; PIECE];
+        let read = self.pipe.try_read(&mut buffer);
+        self.take(read, &buffer, tell)
+    }
+
+    /// Reads what is there, whatever the loop knows. Of a child that ends before its pipe was looked at, the loop knows nothing, and does
+    /// not ask the kernel.
+    fn read_last(&mut self, tell: &mut impl FnMut(Told)) -> usize {
+        let mut buffer = [0; PIECE];
+        let read = nix::unistd::read(&self.pipe, &mut buffer).map_err(io::Error::from);
+        self.take(read, &buffer, tell)
+    }
+
+    fn take(&mut self, read: io::Result<usize>, buffer: &[u8], tell: &mut impl FnMut(Told)) -> usize {
+        match read {
             Ok(length) if length > 0 => {
                 self.splitter.push(&buffer[..length]).into_iter().for_each(|line| tell(Told::Line(self.stream, line)));
                 length
@@ -164,6 +180,37 @@ mod tests {
         let pieces = splitter.push(&vec![b'x'; 3 * LOG_LINE + 5]);
         assert_eq!(pieces.iter().map(String::len).collect::<Vec<_>>(), [LOG_LINE; 3]);
         assert_eq!(splitter.finish().unwrap().len(), 5);
+    }
+
+    /// Seen in a task definition's own containers: an errand that failed at once, while this process was still starting the next one, was
+    /// heard after its end. By then nobody listened: it had ended with 0, so its answer was taken for told, and the machine waited for it for
+    /// ever, registered and silent. The pipe's readiness comes with the loop's next look at the kernel; the end did not wait for one.
+    #[test]
+    fn a_child_that_was_quicker_than_our_first_look_is_heard_before_its_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let ([stdout, mut out], [stderr, err]) = (ends(), ends());
+            io::Write::write_all(&mut out, b"the answer\n").unwrap();
+            drop((out, err));
+            let (ended, end) = oneshot::channel();
+            ended.send(ChildEnd::Code(0)).unwrap();
+            let mut told = Vec::new();
+            let pipes = Pipes { stdout: stdout.into(), stderr: stderr.into() };
+            pump(pipes, ANSWER, end, |what| {
+                told.push(match what {
+                    Told::Line(_, line) => line,
+                    Told::Ended(end) => end.to_string(),
+                });
+            })
+            .await;
+            assert_eq!(told, ["the answer", &ChildEnd::Code(0).to_string()]);
+        });
+    }
+
+    /// The end to read, and the end to write, of a pipe.
+    fn ends() -> [std::fs::File; 2] {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        [read.into(), write.into()]
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -52,9 +54,23 @@ impl Receiver {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free there");
             listener.set_nonblocking(true).expect("a socket that does not block");
             let _ = bound.send(());
-            accept(&listener, &log, &over);
+            accept(|| listener.accept().map(|(stream, _)| stream), &log, &over);
         });
         is_bound.recv().expect("the receiver listens");
+        Self { received, stop, thread: Some(thread) }
+    }
+
+    /// Listens at a socket in the file system, as a log router of ECS does for the containers beside it.
+    ///
+    /// # Panics
+    /// When it can not be made there.
+    #[must_use]
+    pub fn listen_at(socket: &Path) -> Self {
+        let (received, stop) = (Arc::<Mutex<Vec<Received>>>::default(), Arc::<AtomicBool>::default());
+        let listener = UnixListener::bind(socket).expect("the socket can be made");
+        listener.set_nonblocking(true).expect("a socket that does not block");
+        let (log, over) = (Arc::clone(&received), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || accept(|| listener.accept().map(|(stream, _)| stream), &log, &over));
         Self { received, stop, thread: Some(thread) }
     }
 
@@ -72,19 +88,36 @@ impl Drop for Receiver {
     }
 }
 
-fn accept(listener: &TcpListener, log: &Mutex<Vec<Received>>, over: &AtomicBool) {
+fn accept<S: Connection + Send>(next: impl Fn() -> std::io::Result<S>, log: &Mutex<Vec<Received>>, over: &AtomicBool) {
     std::thread::scope(|scope| {
         while !over.load(Ordering::Relaxed) {
-            match listener.accept() {
-                Ok((stream, _)) => drop(scope.spawn(|| read(stream, log, over))),
+            match next() {
+                Ok(stream) => drop(scope.spawn(|| read(stream, log, over))),
                 Err(_) => drop(crate::clock::holds_within(BETWEEN, || over.load(Ordering::Relaxed))),
             }
         }
     });
 }
 
-fn read(mut stream: TcpStream, log: &Mutex<Vec<Received>>, over: &AtomicBool) {
-    stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(BETWEEN))).expect("a socket with a limit");
+/// A connection whose reads end after a while.
+trait Connection: Read {
+    fn limit(&self, limit: Duration) -> std::io::Result<()>;
+}
+
+impl Connection for TcpStream {
+    fn limit(&self, limit: Duration) -> std::io::Result<()> {
+        self.set_nonblocking(false).and_then(|()| self.set_read_timeout(Some(limit)))
+    }
+}
+
+impl Connection for UnixStream {
+    fn limit(&self, limit: Duration) -> std::io::Result<()> {
+        self.set_nonblocking(false).and_then(|()| self.set_read_timeout(Some(limit)))
+    }
+}
+
+fn read(mut stream: impl Connection, log: &Mutex<Vec<Received>>, over: &AtomicBool) {
+    stream.limit(BETWEEN).expect("a socket with a limit");
     let (mut waiting, mut buffer) = (Vec::new(), [0; 4096]);
     while !over.load(Ordering::Relaxed) {
         match stream.read(&mut buffer) {

@@ -24,6 +24,8 @@ pub enum Rootfs {
     Bare,
     /// Ubuntu as bare as that: what the runner's images are published on.
     Ubuntu,
+    /// `docker compose`, a plugin of the CLI.
+    Compose,
     /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
     Guest,
     /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
@@ -37,7 +39,7 @@ impl Rootfs {
         match self {
             Self::Ubuntu => "noble",
             Self::OldDocker => "bookworm",
-            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Guest | Self::Qemu => "trixie",
+            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Guest | Self::Qemu => "trixie",
         }
     }
 
@@ -60,6 +62,7 @@ impl Rootfs {
             Self::Bare => &[],
             // There apt is no part of what every system must have.
             Self::Ubuntu => &["apt"],
+            Self::Compose => &["docker-compose"],
             Self::Guest => &[
                 "systemd-sysv",
                 "dbus",
@@ -83,7 +86,7 @@ impl Rootfs {
     /// mmdebstrap's hooks, in its order: `$1` is the root being made.
     const fn hooks(self) -> &'static [&'static str] {
         match self {
-            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Qemu => &[],
+            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Qemu => &[],
             // As in the official image.
             Self::Ubuntu => &["--customize-hook=chroot \"$1\" useradd --create-home --uid 1000 ubuntu"],
             Self::Guest => &[
@@ -106,6 +109,7 @@ impl Rootfs {
             Self::Services => "services",
             Self::Bare => "bare",
             Self::Ubuntu => "ubuntu",
+            Self::Compose => "compose",
             Self::Guest => "guest",
             Self::Qemu => "qemu",
         }
