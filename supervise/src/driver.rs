@@ -88,6 +88,8 @@ enum Message<V: Vocabulary> {
 struct Job<V: Vocabulary> {
     job: V::Job,
     hand: Hand,
+    /// An answer of its errand was understood.
+    answered: bool,
 }
 
 /// Who does a job.
@@ -208,8 +210,10 @@ where
                 }
             }
             Message::Answer(id, line) => {
-                if let Some(Job { job, .. }) = self.jobs.get(&id) {
-                    events.extend(self.effects.answered(job, &line).map(Event::Told));
+                if let Some(Job { job, answered, .. }) = self.jobs.get_mut(&id) {
+                    let outcome = self.effects.answered(job, &line);
+                    *answered |= outcome.is_some();
+                    events.extend(outcome.map(Event::Told));
                 }
             }
             Message::Returned(id, end) => self.returned(id, end, events),
@@ -306,7 +310,7 @@ where
         match self.effects.work(job.clone(), tell) {
             Work::Here(work) => {
                 let work = tokio::task::spawn_local(work);
-                self.jobs.insert(id, Job { job, hand: Hand::Task(work.abort_handle()) });
+                self.jobs.insert(id, Job { job, hand: Hand::Task(work.abort_handle()), answered: false });
                 let inbox = self.inbox.clone();
                 tokio::task::spawn_local(async move {
                     let _ = inbox.send(Message::Done(id, work.await.ok()));
@@ -324,7 +328,7 @@ where
                 events.push_back(Event::Told(outcome));
             }
             Ok(pipes) => {
-                self.jobs.insert(id, Job { job, hand: Hand::Errand });
+                self.jobs.insert(id, Job { job, hand: Hand::Errand, answered: false });
                 let Some(pipes) = pipes else { return };
                 let (send_end, end) = oneshot::channel();
                 self.ends.insert(Who::Errand(id), send_end);
@@ -340,12 +344,14 @@ where
 
     /// An errand's process is gone, and all that it said was heard.
     fn returned(&mut self, id: u64, end: ChildEnd, events: &mut VecDeque<Event<V>>) {
-        if let Some(Job { job, .. }) = self.jobs.remove(&id)
-            && end != ChildEnd::Code(0)
-        {
-            let outcome = self.effects.collapsed(&job, &format!("ended early ({end})"));
-            events.push_back(Event::Told(outcome));
-        }
+        let Some(Job { job, answered, .. }) = self.jobs.remove(&id) else { return };
+        let how = match end {
+            ChildEnd::Code(0) if answered => return,
+            ChildEnd::Code(0) => "ended with nothing that is understood".to_owned(),
+            end => format!("ended early ({end})"),
+        };
+        let outcome = self.effects.collapsed(&job, &how);
+        events.push_back(Event::Told(outcome));
     }
 
     fn abandon(&mut self, job: &V::Job) {
