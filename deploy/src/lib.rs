@@ -21,8 +21,8 @@ use std::{
     path::PathBuf,
 };
 
-pub use report::{Finding, Judged, Severity};
-pub use rules::{RULES, Rule};
+pub use report::{Finding, Judged};
+pub use rules::{RULES, Rule, Severity};
 use settings::UsageError;
 
 /// What was asked for on the command line.

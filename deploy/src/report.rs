@@ -5,31 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
-    rules::{RULES, Rule},
+    rules::{RULES, Rule, Severity},
     tree::{Node, Place},
 };
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// It does not work, or gives away what it must not.
-    Error,
-    /// It works until something happens, or works worse than it could.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-impl Severity {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, Serialize)]

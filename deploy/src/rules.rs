@@ -1,6 +1,28 @@
 //! Every rule, once. A name that was published stays.
 
-use crate::report::Severity;
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It does not work, or gives away what it must not.
+    Error,
+    /// It works until something happens, or works worse than it could.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! What must hold besides the tests: format, lints, dependencies, documents that are true, programs that are small.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use crate::{
     deployments, documents,
@@ -59,15 +59,11 @@ fn machines_are_pure() -> Result<(), Failed> {
         files.extend(parts.filter(|path| path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs")));
     }
     for file in files {
-        let text = read(&file)?;
+        let text = run::read(&file)?;
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         if let Some(word) = IMPURE.iter().find(|word| code.contains(**word)) {
             return Err(Failed(format!("{}: a machine is pure, and this one uses {word}", file.display())));
         }
     }
     Ok(())
-}
-
-pub(crate) fn read(path: &Path) -> Result<String, Failed> {
-    fs::read_to_string(path).map_err(|error| Failed(format!("{} cannot be read: {error}", path.display())))
 }

@@ -2,10 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::{
-    check::read,
-    run::{self, Failed},
-};
+use crate::run::{self, Failed};
 
 const REFERENCE: &str = "docs/settings.md";
 
@@ -71,7 +68,7 @@ pub(crate) fn write() -> Result<(), Failed> {
 
 pub(crate) fn are_current() -> Result<(), Failed> {
     for (file, text) in generated()? {
-        if read(&run::root().join(file))? != text {
+        if run::read(&run::root().join(file))? != text {
             return Err(Failed(format!("{file} is out of date: run `cargo xtask docs`")));
         }
     }
@@ -80,7 +77,7 @@ pub(crate) fn are_current() -> Result<(), Failed> {
 
 /// README names the two commands, and no link leads nowhere.
 pub(crate) fn lead_somewhere() -> Result<(), Failed> {
-    let readme = read(&run::root().join("README.md"))?;
+    let readme = run::read(&run::root().join("README.md"))?;
     for command in ["cargo xtask demo", "cargo xtask test"] {
         if !readme.contains(command) {
             return Err(Failed(format!("README.md does not name `{command}`")));
@@ -88,7 +85,7 @@ pub(crate) fn lead_somewhere() -> Result<(), Failed> {
     }
     let tracked = run::output("git", &["ls-files", "*.md"])?;
     for document in tracked.lines().map(|line| run::root().join(line)) {
-        for target in links(&read(&document)?) {
+        for target in links(&run::read(&document)?) {
             let path = document.parent().unwrap_or(Path::new(".")).join(target.split('#').next().unwrap_or_default());
             if !target.starts_with('#') && !target.contains("://") && !path.exists() {
                 return Err(Failed(format!("{}: the link to {target} leads nowhere", document.display())));

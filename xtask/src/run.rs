@@ -1,6 +1,7 @@
 //! Running other programs in the project's folder, and saying which one failed.
 
 use std::{
+    fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -98,4 +99,9 @@ pub(crate) fn sudo_works() -> bool {
 pub(crate) fn exists(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
+
+/// A file's text.
+pub(crate) fn read(path: &Path) -> Result<String, Failed> {
+    fs::read_to_string(path).map_err(|error| Failed(format!("{} cannot be read: {error}", path.display())))
 }
