@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     run::{self, Failed},
-    statically,
+    statically::{self, Architecture},
 };
 
 const USAGE: &str = "\
@@ -18,7 +18,7 @@ usage: cargo xtask images [OPTION]... [-- WORDS for every `docker build`]
   --base IMAGE       what all are made from, instead of ubuntu:24.04 and debian:trixie-slim: Debian 13, or Ubuntu 24.04 but for runner-dind
   --tag TAG          the version of this project when not given
   --registry PREFIX  ghcr.io/octo-org when not given, as in the examples; \"\" for none
-  --arch ARCH        amd64 or arm64: this machine's when not given, the other one's programs by `cargo xtask dist all`
+  --arch ARCH        amd64 or arm64: this machine's when not given
   --stand-in         also what the tests and compose.stand-in.yaml have in the place of GitHub
 ";
 
@@ -39,7 +39,7 @@ struct Options {
     base: Option<String>,
     tag: String,
     registry: String,
-    arch: &'static str,
+    arch: Architecture,
     stand_in: bool,
     words: Vec<String>,
 }
@@ -47,8 +47,14 @@ struct Options {
 impl Options {
     fn parse(words: &[&str]) -> Result<Self, Failed> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let mut found =
-            Self { base: None, tag: version, registry: "ghcr.io/octo-org".to_owned(), arch: native(), stand_in: false, words: Vec::new() };
+        let mut found = Self {
+            base: None,
+            tag: version,
+            registry: "ghcr.io/octo-org".to_owned(),
+            arch: Architecture::native(),
+            stand_in: false,
+            words: Vec::new(),
+        };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value =
@@ -59,8 +65,7 @@ impl Options {
                 "--registry" => found.registry = value()?,
                 "--arch" => {
                     let name = value()?;
-                    let known = ["amd64", "arm64"].into_iter().find(|known| *known == name);
-                    found.arch = known.ok_or_else(|| Failed(format!("--arch {name}: must be amd64 or arm64")))?;
+                    found.arch = Architecture::named(&name).ok_or_else(|| Failed(format!("--arch {name}: must be amd64 or arm64")))?;
                 }
                 "--stand-in" => found.stand_in = true,
                 "--" => found.words.extend(words.by_ref().map(|word| (*word).to_owned())),
@@ -84,7 +89,7 @@ pub(crate) fn build(words: &[&str]) -> Result<(), Failed> {
     }
     let options = Options::parse(words)?;
     docker_is_here()?;
-    let programs = programs(options.arch)?;
+    let programs = statically::build_for(options.arch)?;
     let builder = Builder::new(&options)?;
     builder.build("toolkit", &context_of_toolkit(&programs, options.arch)?, "runner-toolkit", &[])?;
     let toolkit = format!("TOOLKIT={}", options.name("runner-toolkit"));
@@ -98,7 +103,7 @@ pub(crate) fn build(words: &[&str]) -> Result<(), Failed> {
     let mut names = vec!["runner-toolkit", "runner-fargate", "runner", "runner-sudo", "runner-dind"];
     if options.stand_in {
         let runner = format!("RUNNER={}", options.name("runner"));
-        builder.build("stand-in", &context_of_stand_in()?, "stand-in", &["--build-arg", &runner])?;
+        builder.build("stand-in", &context_of_stand_in(options.arch)?, "stand-in", &["--build-arg", &runner])?;
         names.push("stand-in");
     }
     let ours = names.iter().map(|name| Ok((options.name(name), size(&options.name(name))?, packed(&options.name(name))?)));
@@ -130,8 +135,8 @@ impl<'a> Builder<'a> {
         let mut docker = Command::new("docker");
         docker.arg("build").arg("--file").arg(file).args(["--tag", &name]).args(arguments);
         // BuildKit takes the processor from the platform, the classic builder from the argument.
-        docker.arg(format!("--platform=linux/{}", self.options.arch));
-        docker.arg(format!("--build-arg=TARGETARCH={}", self.options.arch));
+        docker.arg(format!("--platform=linux/{}", self.options.arch.name()));
+        docker.arg(format!("--build-arg=TARGETARCH={}", self.options.arch.name()));
         docker.arg(format!("--build-arg=VERSION={}", self.options.tag)).arg(format!("--build-arg=REVISION={}", self.revision));
         // The toolkit and the stand-in have bases of ours.
         if let Some(base) = self.options.base.as_ref().filter(|_| ["runner", "dind"].contains(&image)) {
@@ -153,31 +158,15 @@ fn docker_is_here() -> Result<(), Failed> {
     })
 }
 
-fn native() -> &'static str {
-    if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" }
-}
-
 fn folder(image: &str) -> PathBuf {
     run::root().join("images").join(image)
 }
 
-/// The folder with the two programs for a processor.
-fn programs(arch: &str) -> Result<PathBuf, Failed> {
-    if arch == native() {
-        return statically::build();
-    }
-    let folder = run::root().join("target/dist").join(arch);
-    if folder.join("runner-entrypoint").is_file() && folder.join("runner-dind").is_file() {
-        return Ok(folder);
-    }
-    Err(Failed(format!("there are no programs for {arch} in {}\nhint: `cargo xtask dist all` builds them", folder.display())))
-}
-
 /// The programs with the modes that they have in the images, which the classic builder takes from here: SECURITY.md says why the runner's
 /// user must not read the entrypoint.
-fn context_of_toolkit(programs: &Path, arch: &str) -> Result<PathBuf, Failed> {
+fn context_of_toolkit(programs: &Path, arch: Architecture) -> Result<PathBuf, Failed> {
     let context = empty("toolkit")?;
-    let folder = context.join(arch);
+    let folder = context.join(arch.name());
     make(&folder)?;
     for (name, mode) in [("runner-entrypoint", 0o711), ("runner-dind", 0o755)] {
         copy(&programs.join(name), &folder.join(name), mode)?;
@@ -186,9 +175,8 @@ fn context_of_toolkit(programs: &Path, arch: &str) -> Result<PathBuf, Failed> {
 }
 
 /// The GitHub stand-in, and a runner's home with the stand-in for its Listener: what tests/harness/images.rs makes, too.
-fn context_of_stand_in() -> Result<PathBuf, Failed> {
-    run::cargo(&["build", "--quiet", "--release", "--package", "runner-tests", "--bins"])?;
-    let (context, built) = (empty("stand-in")?, run::target().join("release"));
+fn context_of_stand_in(arch: Architecture) -> Result<PathBuf, Failed> {
+    let (context, built) = (empty("stand-in")?, statically::build_stand_ins(arch)?);
     make(&context.join("runner/bin"))?;
     copy(&built.join("github-stand-in"), &context.join("github-stand-in"), 0o755)?;
     for name in ["Runner.Listener", "Runner.Worker"] {
@@ -290,7 +278,7 @@ mod tests {
     #[test]
     fn what_follows_two_dashes_goes_to_docker() {
         let options = Options::parse(&["--arch", "arm64", "--", "--network", "host"]).unwrap();
-        assert_eq!((options.arch, options.words), ("arm64", vec!["--network".to_owned(), "host".to_owned()]));
+        assert_eq!((options.arch, options.words), (Architecture::Arm64, vec!["--network".to_owned(), "host".to_owned()]));
     }
 
     #[test]

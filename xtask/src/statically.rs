@@ -30,6 +30,11 @@ pub(crate) enum Architecture {
 impl Architecture {
     pub(crate) const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
 
+    /// By its name in image manifests.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|architecture| architecture.name() == name)
+    }
+
     /// This machine's.
     pub(crate) fn native() -> Self {
         if std::env::consts::ARCH == "aarch64" { Self::Arm64 } else { Self::Amd64 }
@@ -95,7 +100,7 @@ pub(crate) fn dist(words: &[&str]) -> Result<(), Failed> {
         [] => build().map(drop),
         ["all"] => Architecture::ALL.into_iter().try_for_each(|architecture| build_for(architecture).map(drop)),
         ["again"] => again(),
-        [name] => match Architecture::ALL.into_iter().find(|architecture| architecture.name() == *name) {
+        [name] => match Architecture::named(name) {
             Some(architecture) => build_for(architecture).map(drop),
             None => Err(Failed(format!("dist knows amd64, arm64, all and again, not {name}"))),
         },
@@ -148,6 +153,16 @@ fn again() -> Result<(), Failed> {
     }
     let _ = fs::remove_dir_all(&elsewhere);
     if differing.is_empty() { Ok(()) } else { Err(Failed(format!("built twice and not the same: {}", differing.join(", ")))) }
+}
+
+/// The stand-ins of the tests, static as well: the image that they go into may have an older C library than this machine.
+pub(crate) fn build_stand_ins(architecture: Architecture) -> Result<PathBuf, Failed> {
+    machine::install_what_is_missing(&architecture.needs())?;
+    let target = target(architecture);
+    let bins = ["--bin", "github-stand-in", "--bin", "stand-in-listener"];
+    let words = [&["build", "--quiet", "--release", "--locked", "--target", &target, "--package", "runner-tests"], &bins[..]].concat();
+    run::finish(cargo(&run::root(), &run::target(), architecture, &target)?.args(&words), "cargo", &words)?;
+    Ok(run::target().join(&target).join("release"))
 }
 
 /// One package at a time: built together, each would get the features that only the other needs.
