@@ -93,6 +93,7 @@ fn test(rest: &[&str]) -> Result<(), Failed> {
 }
 
 fn with_programs(command: &[&str], filters: &[&str]) -> Result<(), Failed> {
+    println!("building the static programs, which the images are made of (some minutes the first time)");
     statically::build()?;
     run::cargo_with_root_tests(&[command, filters].concat())
 }
