@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use runner_tests::{
     bed::Bed,
+    clock,
     github::{Job, Rules},
     need::{Need, need},
     podman::Podman,
@@ -55,7 +56,7 @@ fn a_job_of_the_pod_runs_a_container_in_its_work_folder_and_cannot_read_the_toke
              cat output\n\
              echo a tool > $RUNNER_TOOL_CACHE/tool; docker run --rm -v $RUNNER_TOOL_CACHE:/t:ro own:1 cat /t/tool\n\
              docker run --rm -v /home/runner/externals:/e:ro own:1 ls /e > there; ls ~/externals | diff - there && echo externals: $(cat there)\n\
-             cat /run/secrets/runner/access-token 2>/dev/null || echo no token"
+             cat /run/secrets/runner/access-token >/dev/null 2>&1 && echo the token || echo no token"
         ),
     ));
     let pod = Pod::run(&node, &bed);
@@ -85,6 +86,39 @@ fn a_pod_deleted_while_idle_removes_the_registration_and_both_end_with_0_the_run
     assert_eq!(pod.delete(), (0, 0));
     assert!(pod.log("runner").contains("stopped_idle"), "{}", pod.log("runner"));
     bed.github().assert_nobody_registered();
+    assert_eq!(pod.docker_data(), "");
+    pod.remove();
+    assert_eq!(left_behind(&node, &bed), [""; 0]);
+}
+
+#[test]
+fn a_pod_deleted_while_busy_lets_the_job_end_with_its_docker() {
+    let _alone = crate::alone();
+    if !need(&[Need::Images]) {
+        return;
+    }
+    let bed = Bed::with_rules(Rules::for_account(ACCOUNT));
+    let node = Podman::with_images();
+    let script = format!(
+        "{IMAGE}touch begun; until [ -e go ]; do sleep 0.02; done\n\
+         docker run --rm own:1 sh -c 'echo docker still serves'"
+    );
+    bed.github().queue_job(Job::new("build", &script));
+    let pod = Pod::run(&node, &bed);
+    let folder = pod.volume("work").join("repo/repo");
+    bed.wait_for("the job to begin", SOON, || folder.join("begun").exists());
+    let codes = std::thread::scope(|scope| {
+        let deletion = scope.spawn(|| pod.delete());
+        let waits = clock::holds_within(SOON, || pod.log("runner").contains("a job is running"));
+        let is_ready = pod.is_ready();
+        // Before anything is judged: a job that never goes on would hold the deletion.
+        std::fs::write(folder.join("go"), "").unwrap();
+        assert!(waits && is_ready, "the runner waits: {waits}, the sidecar serves: {is_ready}");
+        deletion.join().unwrap()
+    });
+    let finished = &bed.github().finished()[0];
+    assert!(finished.result == "Succeeded" && finished.log == "docker still serves\n", "{}", finished.log);
+    assert_eq!(codes, (0, 0));
     assert_eq!(pod.docker_data(), "");
     pod.remove();
     assert_eq!(left_behind(&node, &bed), [""; 0]);

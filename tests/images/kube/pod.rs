@@ -1,6 +1,7 @@
 //! A pod that podman made, started and stopped in the kubelet's order (kubernetes.io, "Sidecar Containers").
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use runner_tests::{bed::Bed, podman::Podman, process::Ending};
@@ -75,6 +76,11 @@ impl<'a> Pod<'a> {
     /// What docker left of its data, where the kubelet would empty the folder anyway.
     pub(super) fn docker_data(&self) -> String {
         self.node.sh(&format!("ls -A {}", folder("docker-storage")))
+    }
+
+    /// The folder of a volume, as this machine sees it.
+    pub(super) fn volume(&self, name: &str) -> PathBuf {
+        self.node.path(self.node.sh(&format!("echo {}", folder(name))).trim())
     }
 
     /// What a container said.
