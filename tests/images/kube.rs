@@ -67,6 +67,7 @@ fn a_job_of_the_pod_runs_a_container_in_its_work_folder_and_cannot_read_the_toke
     assert_eq!(last.log, "from the job\nfrom the container\na tool\nexternals: node20\nno token\n");
     assert!(pod.is_ready(), "the sidecar stays until the kubelet stops it");
     assert_eq!(pod.stop_the_sidecar(), 0);
+    assert_eq!(pod.complaints(), "");
     assert_eq!(pod.docker_data(), "");
     pod.remove();
     assert_eq!(left_behind(&node, &bed), [""; 0]);
@@ -85,6 +86,8 @@ fn a_pod_deleted_while_idle_removes_the_registration_and_both_end_with_0_the_run
     bed.wait_for("the sidecar to be ready", SOON, || pod.is_ready());
     assert_eq!(pod.delete(), (0, 0));
     assert!(pod.log("runner").contains("stopped_idle"), "{}", pod.log("runner"));
+    // Without KILL among its capabilities it said here that no signal could be sent, and the codes were 0 all the same.
+    assert_eq!(pod.complaints(), "");
     bed.github().assert_nobody_registered();
     assert_eq!(pod.docker_data(), "");
     pod.remove();
@@ -119,6 +122,7 @@ fn a_pod_deleted_while_busy_lets_the_job_end_with_its_docker() {
     let finished = &bed.github().finished()[0];
     assert!(finished.result == "Succeeded" && finished.log == "docker still serves\n", "{}", finished.log);
     assert_eq!(codes, (0, 0));
+    assert_eq!(pod.complaints(), "");
     assert_eq!(pod.docker_data(), "");
     pod.remove();
     assert_eq!(left_behind(&node, &bed), [""; 0]);

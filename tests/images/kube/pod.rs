@@ -88,6 +88,12 @@ impl<'a> Pod<'a> {
         self.node.try_sh(&format!("podman logs runner-{container} 2>&1")).1
     }
 
+    /// Warnings and errors of the runner's container: a right that it lacks is one.
+    pub(super) fn complaints(&self) -> String {
+        let is_one = |line: &&str| [r#""level":"warn""#, r#""level":"error""#].iter().any(|level| line.contains(level));
+        self.log("runner").lines().filter(is_one).collect::<Vec<_>>().join("\n")
+    }
+
     /// Takes the pod, its volumes and the secret away; a mount that somebody still had would fail.
     pub(super) fn remove(mut self) {
         let _ = self.node.sh(&format!("podman kube down --force {FILE} && umount /run/pod/task"));
