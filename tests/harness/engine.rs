@@ -169,15 +169,7 @@ impl Engine {
     /// When there is none.
     #[must_use]
     pub fn pid(&self, there: u64) -> Pid {
-        let network = fs::read_link(self.path(&format!("/proc/{there}/ns/net"))).expect("the process lives");
-        let numbers = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let found = numbers.map(Pid::from_raw).find(|pid| {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            // One number for each namespace it is in, from this machine's inwards.
-            let its = status.lines().find_map(|line| line.strip_prefix("NSpid:")).and_then(|line| line.split_whitespace().nth(1));
-            its == Some(there.to_string().as_str()) && fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|link| link == network)
-        });
-        found.unwrap_or_else(|| panic!("no process {there} on the host"))
+        process(&self.boxed, there)
     }
 
     /// The most files that a process of the host may open: whoever is not the machine's own root can not raise it.
@@ -209,6 +201,19 @@ impl Engine {
     pub fn transcript(&self) -> String {
         self.boxed.transcript()
     }
+}
+
+/// A process of a box by its number there.
+pub(crate) fn process(boxed: &BoxedProcess, there: u64) -> Pid {
+    let network = fs::read_link(boxed.path(&format!("/proc/{there}/ns/net"))).expect("the process lives");
+    let numbers = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let found = numbers.map(Pid::from_raw).find(|pid| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        // One number for each namespace it is in, from this machine's inwards.
+        let its = status.lines().find_map(|line| line.strip_prefix("NSpid:")).and_then(|line| line.split_whitespace().nth(1));
+        its == Some(there.to_string().as_str()) && fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|link| link == network)
+    });
+    found.unwrap_or_else(|| panic!("no process {there} on the host"))
 }
 
 /// A group of its own in each of this machine's hierarchies, shared with everybody: gone on drop.

@@ -35,6 +35,7 @@ pub mod http;
 pub mod images;
 pub mod need;
 pub mod pair;
+pub mod podman;
 pub mod process;
 pub mod programs;
 pub mod rootfs;

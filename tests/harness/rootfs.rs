@@ -26,6 +26,8 @@ pub enum Rootfs {
     Ubuntu,
     /// `docker compose`, a plugin of the CLI.
     Compose,
+    /// podman and what it calls: what plays the pods of `images/kubernetes`.
+    Podman,
     /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
     Guest,
     /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
@@ -39,7 +41,7 @@ impl Rootfs {
         match self {
             Self::Ubuntu => "noble",
             Self::OldDocker => "bookworm",
-            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Guest | Self::Qemu => "trixie",
+            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Podman | Self::Guest | Self::Qemu => "trixie",
         }
     }
 
@@ -63,6 +65,8 @@ impl Rootfs {
             // There apt is no part of what every system must have.
             Self::Ubuntu => &["apt"],
             Self::Compose => &["docker-compose"],
+            // catatonit holds a pod's namespaces; podman only recommends it.
+            Self::Podman => &["podman", "crun", "catatonit", "netavark", "nftables", "ca-certificates", "iproute2", "procps", "zstd"],
             Self::Guest => &[
                 "systemd-sysv",
                 "dbus",
@@ -86,7 +90,7 @@ impl Rootfs {
     /// mmdebstrap's hooks, in its order: `$1` is the root being made.
     const fn hooks(self) -> &'static [&'static str] {
         match self {
-            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Qemu => &[],
+            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Podman | Self::Qemu => &[],
             // As in the official image.
             Self::Ubuntu => &["--customize-hook=chroot \"$1\" useradd --create-home --uid 1000 ubuntu"],
             Self::Guest => &[
@@ -110,6 +114,7 @@ impl Rootfs {
             Self::Bare => "bare",
             Self::Ubuntu => "ubuntu",
             Self::Compose => "compose",
+            Self::Podman => "podman",
             Self::Guest => "guest",
             Self::Qemu => "qemu",
         }

@@ -5,6 +5,7 @@ mod builds;
 mod compose;
 mod contents;
 mod ecs;
+mod kube;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
