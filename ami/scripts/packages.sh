@@ -8,7 +8,7 @@ wants() { [[ " ${EXTRAS:-} " == *" $1 "* ]]; }
 
 case $ID in
 amzn)
-    packages=(xfsprogs iptables-nft chrony diffutils util-linux)
+    packages=(xfsprogs e2fsprogs iptables-nft chrony diffutils util-linux)
     if wants cloudwatch; then packages+=(amazon-cloudwatch-agent); fi
     if wants efs; then packages+=(amazon-efs-utils); fi
     if wants ssm; then packages+=(amazon-ssm-agent); fi
@@ -32,7 +32,7 @@ ubuntu)
 esac
 
 # Whatever the distribution: without these the rest does not work.
-for program in docker mkfs.xfs blkid lsblk cmp udevadm iptables curl; do
+for program in docker mkfs.xfs chattr blkid lsblk cmp udevadm iptables curl; do
     command -v "$program" >/dev/null || { echo "packages: no $program on this host" >&2; exit 1; }
 done
 

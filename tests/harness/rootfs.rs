@@ -91,6 +91,7 @@ impl Rootfs {
                 "linux-image-cloud-amd64",
                 "initramfs-tools",
                 "kmod",
+                "e2fsprogs",
                 "openssh-server",
                 "sudo",
                 "docker.io",
