@@ -3,7 +3,7 @@ source "qemu" "local" {
   accelerator          = "tcg"
   machine_type         = "q35"
   disk_image           = true
-  iso_url              = "${var.machine}/base.qcow2"
+  iso_url              = "${var.machine}/base.img"
   iso_checksum         = "none"
   format               = "qcow2"
   disk_interface       = "virtio"

@@ -120,7 +120,7 @@ variable "ecs_init_sha256" {
 
 variable "machine" {
   type        = string
-  description = "qemu: folder with base.qcow2, vmlinuz and initrd.img; the result goes to out/ in it."
+  description = "qemu: folder with base.img, vmlinuz and initrd.img; the result goes to out/ in it."
   default     = "."
 }
 

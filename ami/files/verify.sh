@@ -13,7 +13,7 @@ wrong() {
     printf 'FAIL  %s\n      hint: %s\n' "$1" "$2"
     failed=$((failed + 1))
 }
-left_out() { printf '-     %s\n' "$1"; }
+left_out() { printf '%s\n' "-     $1"; }
 # hold WHAT HINT COMMAND...
 hold() {
     local what=$1 hint=$2
@@ -50,7 +50,7 @@ volume() {
     for service in docker ecs; do
         exists "$service" || continue
         hold "$service.service wants the mount" 'ami/scripts/data-volume.sh' \
-            grep --quiet --word-regexp 'var-docker\\x2dstorage.mount' <(systemctl show --property Requires "$service.service")
+            grep --quiet --extended-regexp 'var-docker\\+x2dstorage[.]mount' <(systemctl show --property Requires "$service.service")
         started=$(moment "$service.service")
         [ "$started" != 0 ] || continue
         hold "$service.service started after the mount" 'something starts it without systemd' test "$mounted" -gt 0 -a "$mounted" -le "$started"

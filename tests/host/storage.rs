@@ -369,7 +369,7 @@ fn the_host_sweeps_a_killed_task_beside_a_living_one() {
     let beside = pair.dind().as_pid_1(pair.sidecar().without(runner_tests::pair::TASK).bind(&other, Path::new(runner_tests::pair::TASK)));
     let mut neighbour = ready(beside);
     killed.signal(Signal::SIGKILL);
-    assert_eq!(killed.wait(SOON), Ending::Signal(Signal::SIGKILL));
+    assert_eq!(killed.wait(SOON), Ending::Signal(9));
     let left: Vec<String> = names(pair.storage()).into_iter().filter(|name| of_the_killed.contains(name)).collect();
     assert_eq!(left, of_the_killed, "nobody has swept yet");
 
