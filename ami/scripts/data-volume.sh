@@ -17,4 +17,3 @@ if ! mountpoint --quiet /var/docker-storage; then
     install --directory --mode 755 /var/docker-storage
     chattr +i /var/docker-storage
 fi
-systemctl daemon-reload

@@ -30,4 +30,4 @@ cat >/etc/docker/daemon.json.new <<END
 END
 dockerd --validate --config-file /etc/docker/daemon.json.new >/dev/null
 mv /etc/docker/daemon.json.new /etc/docker/daemon.json
-systemctl enable docker.service
+systemctl enable --no-reload docker.service

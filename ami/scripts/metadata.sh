@@ -3,5 +3,4 @@
 set -euo pipefail
 install --mode 755 "$FILES/metadata" /usr/local/sbin/runner-host-metadata
 install --mode 644 "$FILES/units/runner-host-metadata.service" /etc/systemd/system/runner-host-metadata.service
-systemctl daemon-reload
-systemctl enable runner-host-metadata.service
+systemctl enable --no-reload runner-host-metadata.service

@@ -38,5 +38,5 @@ done
 
 # Credentials and TLS fail on a clock that is wrong. Debian's own client is timesyncd.
 if systemctl list-unit-files chronyd.service | grep --quiet chronyd; then
-    systemctl enable chronyd.service
+    systemctl enable --no-reload chronyd.service
 fi

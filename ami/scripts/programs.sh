@@ -7,5 +7,4 @@ for unit in runner-host-sweep.service runner-host-sweep.timer; do
     install --mode 644 "$FILES/units/$unit" "/etc/systemd/system/$unit"
 done
 install --mode 755 "$FILES/verify.sh" /usr/local/sbin/runner-host-verify
-systemctl daemon-reload
-systemctl enable runner-host-sweep.timer
+systemctl enable --no-reload runner-host-sweep.timer

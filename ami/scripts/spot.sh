@@ -3,5 +3,4 @@
 set -euo pipefail
 install --mode 755 "$FILES/spot" /usr/local/sbin/runner-host-spot
 install --mode 644 "$FILES/units/runner-host-spot.service" /etc/systemd/system/runner-host-spot.service
-systemctl daemon-reload
-systemctl enable runner-host-spot.service
+systemctl enable --no-reload runner-host-spot.service

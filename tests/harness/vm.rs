@@ -82,14 +82,26 @@ impl Machine {
         let size = files.iter().map(|(_, path)| fs::metadata(path).map_or(0, |found| found.len())).sum::<u64>() + AIR;
         ext4(&at("job.img"), &at("job"), size, "job");
         let system_disk = format!("file=/system.img,if=virtio,format={},snapshot=on", self.format);
-        let mut command: Vec<String> =
-            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1536", "-smp", "2", "-display", "none", "-no-reboot"]
-                .into_iter()
-                .chain(["-nic", "none", "-serial", "file:/vm/console", "-serial", "file:/vm/results"])
-                .chain(["-kernel", "/guest/vmlinuz", "-initrd", "/guest/initrd.img", "-append", APPEND])
-                .chain(["-drive", &system_disk, "-drive", "file=/vm/job.img,if=virtio,format=raw,readonly=on"])
-                .map(str::to_owned)
-                .collect();
+        let mut command: Vec<String> = [
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+            "-m",
+            "1536",
+            "-smp",
+            "2",
+            "-display",
+            "none",
+            "-no-reboot",
+        ]
+        .into_iter()
+        .chain(["-nic", "none", "-serial", "file:/vm/console", "-serial", "file:/vm/results"])
+        .chain(["-kernel", "/guest/vmlinuz", "-initrd", "/guest/initrd.img", "-append", APPEND])
+        .chain(["-drive", &system_disk, "-drive", "file=/vm/job.img,if=virtio,format=raw,readonly=on"])
+        .map(str::to_owned)
+        .collect();
         for number in 0..self.volumes {
             let name = format!("volume{number}.img");
             File::create(at(&name)).and_then(|file| file.set_len(VOLUME)).expect("make a volume");
