@@ -64,9 +64,10 @@ build {
 
   provisioner "shell" {
     execute_command  = "sudo env {{ .Vars }} bash {{ .Path }}"
-    environment_vars = ["FILES=/tmp/runner-host"]
+    environment_vars = ["FILES=/tmp/runner-host", "TOOL_CACHE=${var.tool_cache}"]
     scripts = [
       "${path.root}/scripts/images.sh",
+      "${path.root}/scripts/tool-cache.sh",
     ]
   }
 

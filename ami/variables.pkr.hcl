@@ -82,6 +82,12 @@ variable "images" {
   default     = "files/images.txt"
 }
 
+variable "tool_cache" {
+  type        = string
+  description = "Tar archive of a tool cache that hosts begin with: s3://…, https://…; empty: none."
+  default     = ""
+}
+
 variable "extras" {
   type        = list(string)
   description = "Of cloudwatch, efs, ssm, fluent-bit."

@@ -45,6 +45,7 @@ fn boot(volumes: usize, scenarios: &[Scenario]) -> Vec<Shown> {
         ("runner-entrypoint".to_owned(), Program::Entrypoint.path()),
         ("github-stand-in".to_owned(), built_dir().join("github-stand-in")),
         ("images.sh".to_owned(), root.join("scripts/images.sh")),
+        ("tool-cache.sh".to_owned(), root.join("scripts/tool-cache.sh")),
     ]);
     let files: Vec<(&str, &Path)> = files.iter().map(|(name, path)| (name.as_str(), path.as_path())).collect();
     let machine = Machine { root: Rootfs::Ami, system: packer::built().disk.clone(), format: "qcow2", volumes };
@@ -110,6 +111,13 @@ fn images_come_by_digest_under_the_name_of_the_task_definition() {
     assert_eq!(value(text, "password"), "gone");
     has(text, &format!("ok    image 127.0.0.1:5000/app/runner:1: {}", value(text, "digest")));
     assert_eq!(value(text, "verify without it"), "1");
+}
+
+#[test]
+fn a_tool_cache_is_brought_when_asked_for_whole_or_not_at_all() {
+    let Some(text) = with_a_volume("tools") else { return };
+    assert_eq!((value(text, "unasked"), value(text, "address"), value(text, "half")), ("none", "refused", "none"));
+    assert_eq!(value(text, "tools"), "1001:1001 pack");
 }
 
 #[test]

@@ -63,6 +63,16 @@ rm /etc/runner-host/images
 kill %1
 "#;
 
+/// A cache as `cache save` leaves it is any tree to the script.
+const TOOLS_BROUGHT: &str = r#"
+mkdir -p /tmp/cache/node/20.11.0 && echo pack > /tmp/cache/node/20.11.0/x64.pack && tar -C /tmp/cache -cf /tmp/cache.tar .
+TOOL_CACHE= bash /job/bin/tool-cache.sh; ls -d /var/lib/runner-host 2>/dev/null || echo "unasked=none"
+TOOL_CACHE=ftp://host/cache.tar bash /job/bin/tool-cache.sh 2>&1 || echo "address=refused"
+ls -d /var/lib/runner-host/tool-cache 2>/dev/null || echo "half=none"
+for time in 1 2; do TOOL_CACHE=/tmp/cache.tar bash /job/bin/tool-cache.sh; done
+echo "tools=$(stat -c '%u:%g' /var/lib/runner-host/tool-cache/node/20.11.0/x64.pack) $(cat /var/lib/runner-host/tool-cache/node/20.11.0/x64.pack)"
+"#;
+
 const PAIR: &str = r#"
 echo runner:x:1001:1001::/home/runner:/bin/bash >> /etc/passwd; echo runner:x:1001: >> /etc/group; echo docker:x:123: >> /tmp/group
 image
@@ -134,7 +144,7 @@ runner-host-data-volume 2>&1 || echo "two=refused"
 "#;
 
 pub(crate) fn with_a_volume() -> Vec<Scenario> {
-    scenarios(&[("boot", BOOT), ("metadata", METADATA), ("images", IMAGES), ("pair", PAIR), ("sweep", SWEEP)])
+    scenarios(&[("boot", BOOT), ("metadata", METADATA), ("images", IMAGES), ("tools", TOOLS_BROUGHT), ("pair", PAIR), ("sweep", SWEEP)])
 }
 
 pub(crate) fn without_a_volume() -> Vec<Scenario> {
