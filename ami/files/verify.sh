@@ -58,7 +58,8 @@ volume() {
 }
 
 moment() { systemctl show --property ActiveEnterTimestampMonotonic --value -- "$1"; }
-exists() { systemctl cat "$1.service" >/dev/null 2>&1; }
+# While an image is built the agent is masked.
+exists() { systemctl cat "$1.service" >/dev/null 2>&1 && [ "$(systemctl is-enabled "$1.service" 2>/dev/null)" != masked ]; }
 
 kernel() {
     local line name wanted has
@@ -96,7 +97,7 @@ answers() {
     shift
     "$@" curl --silent --output /dev/null --max-time 3 --noproxy '*' "http://$address/"
 }
-# shellcheck disable=SC2317  # called by hold
+# shellcheck disable=SC2317,SC2329  # called by hold
 unanswered() { ! answers "$@"; }
 
 units() {
@@ -121,7 +122,7 @@ agent() {
     if grep --quiet --extended-regexp '^[A-Z_0-9]+=.*[[:space:]]#' /etc/ecs/ecs.config; then
         wrong 'a comment stands behind a value in ecs.config' 'give it a line of its own'
     fi
-    exists ecs || { left_out 'no ECS agent on this host'; return; }
+    exists ecs || { left_out 'no ECS agent on this host, or it is kept from starting'; return; }
     [ "$stage" = host ] || return 0
     hold 'the agent knows its cluster' 'user data: echo ECS_CLUSTER=… >> /etc/ecs/ecs.config' grep --quiet '^ECS_CLUSTER=.' /etc/ecs/ecs.config
     hold 'the agent runs' 'journalctl -u ecs; /var/log/ecs/ecs-agent.log' curl --silent --fail --max-time 5 http://127.0.0.1:51678/v1/metadata

@@ -8,7 +8,8 @@ wants() { [[ " ${EXTRAS:-} " == *" $1 "* ]]; }
 
 case $ID in
 amzn)
-    packages=(xfsprogs e2fsprogs iptables-nft chrony diffutils util-linux)
+    # Not iptables: docker's rules are where the image's own variant puts them, and a second one would see none of them.
+    packages=(xfsprogs e2fsprogs chrony diffutils util-linux)
     if wants cloudwatch; then packages+=(amazon-cloudwatch-agent); fi
     if wants efs; then packages+=(amazon-efs-utils); fi
     if wants ssm; then packages+=(amazon-ssm-agent); fi
