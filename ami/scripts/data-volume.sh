@@ -11,6 +11,7 @@ install --mode 644 "$FILES/units/docker-storage.mount" '/etc/systemd/system/var-
 for service in docker ecs; do
     install -D --mode 644 "$FILES/units/needs-data-volume.conf" "/etc/systemd/system/$service.service.d/10-needs-data-volume.conf"
 done
+install -D --mode 644 "$FILES/units/needs-data-volume.socket.conf" /etc/systemd/system/docker.socket.d/10-needs-data-volume.conf
 
 # What is below the mount belongs to the system's disk: nothing can be written there, whoever tries.
 if ! mountpoint --quiet /var/docker-storage; then

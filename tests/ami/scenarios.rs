@@ -120,6 +120,7 @@ journalctl --no-pager --output cat --unit runner-host-data-volume.service
 echo "docker=$(systemctl is-active docker)"
 echo "host=$(systemctl is-active multi-user.target | sed s/^active/running/)"
 systemctl start docker 2>&1 || echo "by hand=refused"
+timeout 30 docker info > /dev/null 2>&1; echo "client=$?"
 mkdir /var/docker-storage/task-1 2>&1 || echo "written=refused"
 runner-host-verify
 echo "verify=$?"
