@@ -46,7 +46,7 @@ docker tag base:1 127.0.0.1:5000/app/runner:1
 docker push --quiet 127.0.0.1:5000/app/runner:1
 digest=$(docker image inspect -f '{{index .RepoDigests 0}}' 127.0.0.1:5000/app/runner:1)
 echo "digest=$digest"
-docker rmi 127.0.0.1:5000/app/runner:1 $digest > /dev/null
+docker rmi 127.0.0.1:5000/app/runner:1 > /dev/null; docker rmi $digest > /dev/null 2>&1 || true
 mkdir -p /tmp/files
 echo 127.0.0.1:5000/app/runner:1 > /tmp/files/images.txt
 FILES=/tmp/files bash /job/bin/images.sh || echo "refused=a name without a digest"
@@ -55,7 +55,7 @@ FILES=/tmp/files bash /job/bin/images.sh
 docker image inspect 127.0.0.1:5000/app/runner:1 > /dev/null && echo "is there=yes"
 ls -d /tmp/tmp.* 2>/dev/null || echo "password=gone"
 runner-host-verify
-docker rmi 127.0.0.1:5000/app/runner:1 $digest > /dev/null
+docker rmi 127.0.0.1:5000/app/runner:1 > /dev/null; docker rmi $digest > /dev/null 2>&1 || true
 set +e
 runner-host-verify
 echo "verify without it=$?"
@@ -74,7 +74,7 @@ echo "tools=$(stat -c '%u:%g' /var/lib/runner-host/tool-cache/node/20.11.0/x64.p
 "#;
 
 const PAIR: &str = r#"
-echo runner:x:1001:1001::/home/runner:/bin/bash >> /etc/passwd; echo runner:x:1001: >> /etc/group; echo docker:x:123: >> /tmp/group
+echo runner:x:1001:1001::/home/runner:/bin/bash >> /etc/passwd; echo runner:x:1001: >> /etc/group; echo job:x:123:runner >> /etc/group
 image
 home=/srv/runner
 mkdir -p $home/bin $home/_work $home/externals/node20/bin /srv/externals /srv/tools
@@ -83,8 +83,8 @@ for name in Runner.Listener Runner.Worker; do cp /job/bin/Runner.Listener $home/
 chown -R 1001:1001 $home /srv/externals /srv/tools
 shared="--volume $home/_work:/home/runner/_work --volume /srv/tools:/opt/hostedtoolcache"
 sidecar pair --env DOCKER_STORAGE_QUOTA=1G --volume /srv/externals:/home/runner/externals $shared || exit 1
-script='mkdir -p /tmp/i/bin && cp /usr/bin/busybox /tmp/i/bin/busybox && ln -sf busybox /tmp/i/bin/sh
-tar -C /tmp/i -c . | docker import - tiny:1 >/dev/null
+script='mkdir -p i/bin && cp /usr/bin/busybox i/bin/busybox && ln -sf busybox i/bin/sh
+tar -C i -c . | docker import - tiny:1 >/dev/null
 docker run --rm --memory 64m --volume $GITHUB_WORKSPACE:/w tiny:1 sh -c "echo made in a container of the job > /w/proof; busybox cat /sys/fs/cgroup/memory.max > /w/limit"'
 docker run --detach --name github --network container:pair --volume /usr:/usr:ro --volume /job/bin:/job/bin:ro base:1 \
     /job/bin/github-stand-in --port 8080 --token secret --job "$script" > /dev/null
