@@ -115,6 +115,7 @@ echo "after=$(ls -A /var/docker-storage | wc -l)"
 "#;
 
 const WITHOUT: &str = r#"
+echo DATA_WAIT=5 >> /etc/runner-host/data-volume.conf
 systemctl start multi-user.target
 journalctl --no-pager --output cat --unit runner-host-data-volume.service
 echo "docker=$(systemctl is-active docker)"
