@@ -12,9 +12,10 @@ fine() { printf 'ok    %s\n' "$1"; }
 wrong() {
     printf 'FAIL  %s\n      hint: %s\n' "$1" "$2"
     failed=$((failed + 1))
+    return 1
 }
 left_out() { printf '%s\n' "-     $1"; }
-# hold WHAT HINT COMMAND...
+# hold WHAT HINT COMMAND... : 1 when it does not.
 hold() {
     local what=$1 hint=$2
     shift 2
