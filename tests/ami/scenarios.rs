@@ -41,6 +41,7 @@ set -e
 image
 printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: /tmp/registry}}\nhttp: {addr: "127.0.0.1:5000"}\n' > /tmp/registry.yml
 docker-registry serve /tmp/registry.yml > /tmp/registry.log 2>&1 &
+registry=$!
 for try in $(seq 60); do curl -s http://127.0.0.1:5000/v2/ && break; sleep 1; done
 docker tag base:1 127.0.0.1:5000/app/runner:1
 docker push --quiet 127.0.0.1:5000/app/runner:1
@@ -60,7 +61,7 @@ set +e
 runner-host-verify
 echo "verify without it=$?"
 rm /etc/runner-host/images
-kill %1
+kill "$registry"
 "#;
 
 /// A cache as `cache save` leaves it is any tree to the script.
