@@ -330,8 +330,8 @@ VALIDATORS = [
     ("yamllint", ["*.yaml", "*.yml"], yaml_style, None),
     ("hadolint", ["images/*Dockerfile"], dockerfiles, None),
     ("zizmor", [".github/workflows/*.yml", ".github/dependabot.yml"], workflows, None),
-    ("shellcheck", ["images/*.sh", "ami/*.sh", ".ci/*"], scripts, None),
-    ("systemd-analyze", ["images/vm/*.service"], units, lambda: shutil.which("systemd-analyze") is not None),
+    ("shellcheck", ["images/*.sh", "ami/*.sh", "ami/files/data-volume", "ami/files/metadata", "ami/files/spot", ".ci/*"], scripts, None),
+    ("systemd-analyze", ["images/vm/*.service", "ami/*.service", "ami/*.timer"], units, lambda: shutil.which("systemd-analyze") is not None),
     ("docker compose", ["images/compose*.yaml"], compose, has_compose),
 ]
 

@@ -12,12 +12,17 @@ pub(crate) const JSON: &str = "json";
 /// The command that looks at files and at nothing else.
 pub(crate) const CHECK_DEPLOY: &str = "check-deploy";
 
+/// The command that removes what dead tasks left, and ends.
+pub(crate) const SWEEP: &str = "sweep";
+
 /// A command, understood.
 #[derive(Debug)]
 pub(crate) enum Command {
     Run(Arguments),
     Check(Arguments),
     Health(Arguments),
+    /// What dead tasks left goes, without a start.
+    Sweep(Arguments),
     /// For this program itself.
     Gate(Vec<OsString>),
     /// What is wrong with deployments.
@@ -35,6 +40,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "run" => settings_of(rest(), Command::Run),
         "check" => settings_with(&[JSON], rest(), Command::Check),
         "health" => settings_of(rest(), Command::Health),
+        SWEEP => settings_of(rest(), Command::Sweep),
         "gate" => Ok(Command::Gate(rest().collect())),
         CHECK_DEPLOY => deploy::Order::read(rest()).map(Command::CheckDeploy),
         "help" => Ok(Command::Answer(help())),
@@ -70,6 +76,8 @@ usage: runner-dind [run] [--SETTING VALUE...]   live one docker daemon's life (t
        runner-dind check [--json]               what docker needs and what stands in its way here, each with the setting that
                                                 cures it; nothing is started
        runner-dind health                       silent; exit code 0 if docker is usable
+       runner-dind sweep                        removes what killed tasks left below DOCKER_STORAGE_ROOT, beside those that live, as
+                                                each start does; for a timer of the host
        runner-dind check-deploy [--json] [--strict] FILE...
                                                 what is wrong with ECS task definitions, compose files, Kubernetes manifests and Nomad
                                                 jobs of runner and sidecar; - is standard input; --strict: warnings count;
@@ -110,6 +118,13 @@ mod tests {
     #[test]
     fn an_unknown_command_is_named() {
         assert_eq!(read(&["start"]).unwrap_err(), "unknown command: start");
+    }
+
+    #[test]
+    fn a_sweep_takes_the_settings() {
+        assert!(matches!(read(&["sweep", "--docker-storage-root", "/data"]), Ok(Command::Sweep(_))));
+        assert!(matches!(read(&["sweep", "--help"]), Ok(Command::Answer(_))));
+        assert!(read(&["sweep", "/data"]).is_err());
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod remains;
 pub mod socket;
 pub mod stages;
 pub mod storage;
+mod sweep;
 pub mod task_folder;
 pub mod tree;
 pub mod words;
@@ -54,9 +55,11 @@ pub fn main() -> ExitCode {
     let itself = PathBuf::from(words.next().unwrap_or_default());
     let words: Vec<OsString> = words.collect();
     // What a person runs by hand ends at ^C; everything else collects signals first: until then PID 1 is deaf.
-    if words.first().is_some_and(|word| word == command_line::CHECK_DEPLOY) {
+    if words.first().is_some_and(|word| word == command_line::CHECK_DEPLOY || word == command_line::SWEEP) {
         let code = match command_line::parse(words) {
             Ok(Command::CheckDeploy(order)) => deployments(order),
+            Ok(Command::Sweep(arguments)) => with_log(arguments, |config, _| sweep::sweep(&config.storage.root)),
+            Ok(Command::Answer(text)) => answer(&text),
             Ok(_) => exit::BUG,
             Err(problem) => misunderstood(&problem),
         };
@@ -76,16 +79,18 @@ pub fn main() -> ExitCode {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
         Ok(Command::Gate(arguments)) => guard(signals, arguments),
-        // Answered above.
-        Ok(Command::CheckDeploy(order)) => deployments(order),
-        Ok(Command::Answer(text)) => {
-            records::answer(&text);
-            exit::FINE
-        }
+        Ok(Command::Answer(text)) => answer(&text),
+        // Done above.
+        Ok(Command::CheckDeploy(_) | Command::Sweep(_)) => exit::BUG,
         Err(problem) => misunderstood(&problem),
     };
     records::flush();
     ExitCode::from(code)
+}
+
+fn answer(text: &str) -> u8 {
+    records::answer(text);
+    exit::FINE
 }
 
 fn misunderstood(problem: &settings::UsageError) -> u8 {

@@ -30,6 +30,10 @@ pub enum Rootfs {
     Podman,
     /// A whole host: kernel, systemd, a Docker engine, AppArmor. What [`crate::vm`] boots.
     Guest,
+    /// A host before `ami/` has made anything of it: the same with a way in for Packer. What [`crate::vm::Machine`] boots.
+    Ami,
+    /// The last Packer that is free software and has its builders inside: nothing is downloaded for it.
+    Packer,
     /// A QEMU that can boot it. Not this machine's own: QEMU 7.2 crashes kernel 6.12, and installing another release's beside what is
     /// there has removed packages.
     Qemu,
@@ -40,8 +44,8 @@ impl Rootfs {
     const fn suite(self) -> &'static str {
         match self {
             Self::Ubuntu => "noble",
-            Self::OldDocker => "bookworm",
-            Self::Docker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Podman | Self::Guest | Self::Qemu => "trixie",
+            Self::OldDocker | Self::Packer => "bookworm",
+            _ => "trixie",
         }
     }
 
@@ -83,14 +87,38 @@ impl Rootfs {
                 "iproute2",
                 "procps",
             ],
-            Self::Qemu => &["qemu-system-x86"],
+            Self::Ami => &[
+                "systemd-sysv",
+                "systemd-resolved",
+                "dbus",
+                "udev",
+                "linux-image-cloud-amd64",
+                "initramfs-tools",
+                "kmod",
+                "e2fsprogs",
+                "openssh-server",
+                "sudo",
+                "docker.io",
+                "docker-cli",
+                "docker-registry",
+                "iptables",
+                "apparmor",
+                "xfsprogs",
+                "busybox-static",
+                "ca-certificates",
+                "curl",
+                "iproute2",
+                "procps",
+            ],
+            Self::Packer => &["packer"],
+            // With qemu-img, which Packer calls.
+            Self::Qemu => &["qemu-system-x86", "qemu-utils"],
         }
     }
 
     /// mmdebstrap's hooks, in its order: `$1` is the root being made.
     const fn hooks(self) -> &'static [&'static str] {
         match self {
-            Self::Docker | Self::OldDocker | Self::Runner | Self::Services | Self::Bare | Self::Compose | Self::Podman | Self::Qemu => &[],
             // As in the official image.
             Self::Ubuntu => &["--customize-hook=chroot \"$1\" useradd --create-home --uid 1000 ubuntu"],
             Self::Guest => &[
@@ -102,6 +130,16 @@ impl Rootfs {
                 "--customize-hook=printf '#!/bin/sh\\nmkdir -p /job && mount -o ro /dev/vdb /job && exec /bin/sh /job/run\\n' >\"$1/usr/local/sbin/guest-job\" && chmod 755 \"$1/usr/local/sbin/guest-job\"",
                 "--customize-hook=echo guest >\"$1/etc/hostname\" && chroot \"$1\" systemctl disable docker.service docker.socket containerd.service",
             ],
+            Self::Ami => &[
+                "--setup-hook=mkdir -p \"$1/usr/sbin\" && printf '#!/bin/sh\\nexit 101\\n' >\"$1/usr/sbin/policy-rc.d\" && chmod 755 \"$1/usr/sbin/policy-rc.d\"",
+                "--essential-hook=mkdir -p \"$1/etc/initramfs-tools/conf.d\" && printf 'MODULES=list\\nCOMPRESS=zstd\\n' >\"$1/etc/initramfs-tools/conf.d/list\" && printf 'virtio_pci\\nvirtio_blk\\next4\\n' >\"$1/etc/initramfs-tools/modules\"",
+                "--customize-hook=printf '#!/bin/sh\\nmkdir -p /job && mount -o ro LABEL=job /job && exec /bin/sh /job/run\\n' >\"$1/usr/local/sbin/guest-job\" && chmod 755 \"$1/usr/local/sbin/guest-job\"",
+                // Packer's way in: a password that is good on loopback alone, as the network is QEMU's own.
+                "--customize-hook=echo root:packer | chroot \"$1\" chpasswd && printf 'PermitRootLogin yes\\nPasswordAuthentication yes\\nUseDNS no\\n' >\"$1/etc/ssh/sshd_config.d/packer.conf\"",
+                "--customize-hook=printf '[Match]\\nName=e*\\n[Network]\\nDHCP=yes\\n' >\"$1/etc/systemd/network/e.network\" && chroot \"$1\" systemctl enable systemd-networkd ssh",
+                "--customize-hook=echo '/dev/vda / ext4 rw 0 1' >\"$1/etc/fstab\"; echo host >\"$1/etc/hostname\"; chroot \"$1\" systemctl mask systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer; chroot \"$1\" systemctl disable docker-registry.service",
+            ],
+            _ => &[],
         }
     }
 
@@ -116,6 +154,8 @@ impl Rootfs {
             Self::Compose => "compose",
             Self::Podman => "podman",
             Self::Guest => "guest",
+            Self::Ami => "ami",
+            Self::Packer => "packer",
             Self::Qemu => "qemu",
         }
     }

@@ -37,52 +37,89 @@ pub struct Shown {
     pub seconds: u32,
 }
 
-/// Size of the third and of the fourth disk, both empty: `/dev/vdc`, `/dev/vdd`.
+/// Size of a disk with nothing on it.
 const VOLUME: u64 = 4 << 30;
+
+/// What the kernel is told; the clock is one that emulation keeps.
+const APPEND: &str = "console=ttyS0 root=/dev/vda rw quiet systemd.show_status=0 systemd.run=/usr/local/sbin/guest-job \
+     systemd.run_success_action=poweroff systemd.run_failure_action=poweroff panic=1 mitigations=off clocksource=acpi_pm tsc=unstable";
 
 /// Size of the disk with the work; what the files take, and air.
 const AIR: u64 = 64 << 20;
 
-/// Boots a machine that runs the scenarios one after the other, with `files` in `/job/bin`, and waits until it is off.
+/// A machine to boot: `/dev/vda` is its system, `/dev/vdb` the disk with the work, and what follows has nothing on it.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Whose kernel.
+    pub root: Rootfs,
+    /// The disk with its system, never written to.
+    pub system: PathBuf,
+    /// As QEMU calls the format of that: raw, qcow2.
+    pub format: &'static str,
+    /// How many disks follow.
+    pub volumes: usize,
+}
+
+/// Boots [`Rootfs::Guest`] with two empty disks, as [`Machine::run`].
 ///
 /// # Panics
-/// When it can not be made or is not off in time; the message has its console.
+/// As there.
 #[must_use]
 pub fn run(files: &[(&str, &Path)], scenarios: &[Scenario], limit: Duration) -> Vec<Shown> {
-    let scratch = Scratch::new();
-    let at = |name: &str| scratch.path().join(name);
-    job(&at("job"), files, scenarios);
-    let size = files.iter().map(|(_, path)| fs::metadata(path).map_or(0, |found| found.len())).sum::<u64>() + AIR;
-    ext4(&at("job.img"), &at("job"), size);
-    for volume in ["volume.img", "second.img"] {
-        File::create(at(volume)).and_then(|file| file.set_len(VOLUME)).expect("make a volume");
+    Machine { root: Rootfs::Guest, system: system(Rootfs::Guest), format: "raw", volumes: 2 }.run(files, scenarios, limit)
+}
+
+impl Machine {
+    /// Boots a machine that runs the scenarios one after the other, with `files` in `/job/bin`, and waits until it is off.
+    ///
+    /// # Panics
+    /// When it can not be made or is not off in time; the message has its console.
+    #[must_use]
+    pub fn run(&self, files: &[(&str, &Path)], scenarios: &[Scenario], limit: Duration) -> Vec<Shown> {
+        let scratch = Scratch::new();
+        let at = |name: &str| scratch.path().join(name);
+        job(&at("job"), files, scenarios);
+        let size = files.iter().map(|(_, path)| fs::metadata(path).map_or(0, |found| found.len())).sum::<u64>() + AIR;
+        ext4(&at("job.img"), &at("job"), size, "job");
+        let system_disk = format!("file=/system.img,if=virtio,format={},snapshot=on", self.format);
+        let mut command: Vec<String> = [
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+            "-m",
+            "1536",
+            "-smp",
+            "2",
+            "-display",
+            "none",
+            "-no-reboot",
+        ]
+        .into_iter()
+        .chain(["-nic", "none", "-serial", "file:/vm/console", "-serial", "file:/vm/results"])
+        .chain(["-kernel", "/guest/vmlinuz", "-initrd", "/guest/initrd.img", "-append", APPEND])
+        .chain(["-drive", &system_disk, "-drive", "file=/vm/job.img,if=virtio,format=raw,readonly=on"])
+        .map(str::to_owned)
+        .collect();
+        for number in 0..self.volumes {
+            let name = format!("volume{number}.img");
+            File::create(at(&name)).and_then(|file| file.set_len(VOLUME)).expect("make a volume");
+            command.extend(["-drive".to_owned(), format!("file=/vm/{name},if=virtio,format=raw,discard=unmap")]);
+        }
+        let guest = self.root.path();
+        let boxed = Boxed::new(&Rootfs::Qemu.path()).bind(scratch.path(), Path::new("/vm")).bind_read_only(&guest, Path::new("/guest"));
+        // Where QEMU keeps what the guest writes to its system disk.
+        let boxed = boxed.bind_read_only(&self.system, Path::new("/system.img")).env("TMPDIR", "/vm");
+        let mut machine = boxed.spawn("qemu", &command.iter().map(String::as_str).collect::<Vec<_>>());
+        let ended = crate::clock::poll(limit, || machine.ended());
+        let read = |name: &str| String::from_utf8_lossy(&fs::read(at(name)).unwrap_or_default()).replace('\r', "");
+        let (results, console) = (read("results"), read("console"));
+        assert!(ended.is_some(), "the machine is not off after {limit:?}\n{results}\n{console}\n{}", machine.transcript());
+        let shown = parse(&results);
+        assert!(!shown.is_empty(), "the machine ran nothing\n{results}\n{console}\n{}", machine.transcript());
+        shown
     }
-    let system = system();
-    let (guest, directory) = (Rootfs::Guest.path(), Path::new("/vm"));
-    let drive = |file: &str, options: &str| format!("file={file},if=virtio,format=raw{options}");
-    let append = "console=ttyS0 root=/dev/vda rw quiet systemd.show_status=0 systemd.run=/usr/local/sbin/guest-job \
-                  systemd.run_success_action=poweroff systemd.run_failure_action=poweroff panic=1 mitigations=off clocksource=acpi_pm tsc=unstable";
-    let (system_disk, job_disk) = (drive("/system.img", ",snapshot=on"), drive("/vm/job.img", ",readonly=on"));
-    let (volume, second) = (drive("/vm/volume.img", ",discard=unmap"), drive("/vm/second.img", ""));
-    let command = [
-        ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1536", "-smp", "2", "-display", "none", "-no-reboot"]
-            .as_slice(),
-        &["-nic", "none", "-serial", "file:/vm/console", "-serial", "file:/vm/results"],
-        &["-kernel", "/guest/vmlinuz", "-initrd", "/guest/initrd.img", "-append", append],
-        &["-drive", &system_disk, "-drive", &job_disk, "-drive", &volume, "-drive", &second],
-    ]
-    .concat();
-    let boxed = Boxed::new(&Rootfs::Qemu.path()).bind(scratch.path(), directory).bind_read_only(&guest, Path::new("/guest"));
-    // Where QEMU keeps what the guest writes to its system disk.
-    let boxed = boxed.bind_read_only(&system, Path::new("/system.img")).env("TMPDIR", "/vm");
-    let mut machine = boxed.spawn("qemu", &command);
-    let ended = crate::clock::poll(limit, || machine.ended());
-    let read = |name: &str| String::from_utf8_lossy(&fs::read(at(name)).unwrap_or_default()).replace('\r', "");
-    let (results, console) = (read("results"), read("console"));
-    assert!(ended.is_some(), "the machine is not off after {limit:?}\n{results}\n{console}\n{}", machine.transcript());
-    let shown = parse(&results);
-    assert!(!shown.is_empty(), "the machine ran nothing\n{results}\n{console}\n{}", machine.transcript());
-    shown
 }
 
 /// The disk with the work.
@@ -104,21 +141,25 @@ fn job(directory: &Path, files: &[(&str, &Path)], scenarios: &[Scenario]) {
     fs::write(directory.join("run"), run).expect("write the list of scenarios");
 }
 
-/// The guest's system as a disk, made once and kept beside what it is made from.
-fn system() -> PathBuf {
-    let root = Rootfs::Guest.path();
+/// A root file system as a disk, made once and kept beside what it is made from.
+///
+/// # Panics
+/// When it can not be made.
+#[must_use]
+pub fn system(root: Rootfs) -> PathBuf {
+    let root = root.path();
     let image = root.with_extension("img");
     if !image.exists() {
         let building = root.with_extension(format!("{}.img", std::process::id()));
-        ext4(&building, &root, 4 << 30);
+        ext4(&building, &root, 4 << 30, "system");
         fs::rename(&building, &image).expect("put the disk in its place");
     }
     image
 }
 
-fn ext4(image: &Path, directory: &Path, size: u64) {
+fn ext4(image: &Path, directory: &Path, size: u64, label: &str) {
     File::create(image).and_then(|file| file.set_len(size)).expect("make a disk");
-    let output = Command::new("mkfs.ext4").args(["-q", "-F", "-d"]).arg(directory).arg(image).output().expect("run mkfs.ext4");
+    let output = Command::new("mkfs.ext4").args(["-q", "-F", "-L", label, "-d"]).arg(directory).arg(image).output().expect("run mkfs.ext4");
     assert!(output.status.success(), "mkfs.ext4: {}", String::from_utf8_lossy(&output.stderr));
 }
 

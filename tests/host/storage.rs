@@ -15,6 +15,7 @@ use nix::{
 use runner_tests::{
     bed::{Launch, Subject},
     boxed::Boxed,
+    clock,
     need::{Need, need},
     pair::{Pair, STORAGE, Witness},
     process::Ending,
@@ -352,4 +353,40 @@ fn a_file_system_that_cannot_be_made_is_told_in_its_makers_words_and_nothing_sta
     let said = unmountable.stdout();
     assert!(said.contains("as XFS on /mnt/volume/task-") && said.contains("\\nhint: the host's kernel needs XFS"), "{said}");
     assert_eq!([names(&volume), loops()].concat(), [""; 0]);
+}
+
+/// A task that was killed leaves its data until the next one starts; on a host where none does, for ever. Here the host sweeps, from
+/// its own mounts and its own pids, while a neighbour lives.
+#[test]
+fn the_host_sweeps_a_killed_task_beside_a_living_one() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    let mut killed = ready(pair.dind());
+    let of_the_killed = names(pair.storage());
+    let other = pair.bed().directory("other-task");
+    let beside = pair.dind().as_pid_1(pair.sidecar().without(runner_tests::pair::TASK).bind(&other, Path::new(runner_tests::pair::TASK)));
+    let mut neighbour = ready(beside);
+    killed.signal(Signal::SIGKILL);
+    killed.wait(SOON);
+    let left: Vec<String> = names(pair.storage()).into_iter().filter(|name| of_the_killed.contains(name)).collect();
+    assert_eq!(left, of_the_killed, "nobody has swept yet");
+
+    let sweep = || Command::new(Program::Dind.path()).args(["sweep", "--docker-storage-root"]).arg(pair.storage()).output().unwrap();
+    // One that was just killed can hold its lock for a moment more, as the kernel closes its files.
+    let said = clock::poll(SOON, || {
+        let swept = sweep();
+        assert_eq!(swept.status.code(), Some(0), "{swept:?}");
+        let said = String::from_utf8_lossy(&swept.stdout).into_owned();
+        said.contains("swept what dead tasks left").then_some(said)
+    });
+    assert!(said.as_ref().is_some_and(|said| said.contains(&of_the_killed[0])), "{said:?}");
+    let now = names(pair.storage());
+    assert!(now.len() == 1 && now != of_the_killed, "{now:?}");
+    assert!(sh(&neighbour, IMAGE).contains("sha256:"), "the neighbour's docker is as it was");
+    assert!(String::from_utf8_lossy(&sweep().stdout).contains("dead tasks left nothing"));
+    stop(&mut neighbour);
+    assert_eq!(names(pair.storage()), [""; 0]);
 }

@@ -10,6 +10,7 @@ mod life;
 mod messages;
 mod platform;
 mod secrets;
+mod spot;
 mod stops;
 mod supervise;
 mod tidy;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::{
-    deployments, documents,
+    ami, deployments, documents,
     run::{self, Failed},
     statically, validators,
 };
@@ -18,6 +18,7 @@ pub(crate) fn check() -> Result<(), Failed> {
     step("the task definitions are what their source says", deployments::are_current)?;
     step("deployments by our own checker", deployments::hold_to_the_contract)?;
     step("deployments by others' checkers", validators::check)?;
+    step("the AMI's recipe", ami::check)?;
     step("dependency policy", dependency_policy)?;
     step("static programs, for both processors", || statically::dist(&["all"]))
 }

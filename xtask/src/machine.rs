@@ -27,6 +27,7 @@ const CC: Need = need("cc", "gcc", "ring compiles its assembly and C");
 const RSYNC: Need = need("rsync", "rsync", "the yardstick of the tool cache");
 const STRACE: Need = need("strace", "strace", "kills or fails the tool cache at every system call that changes something");
 const ZSTD: Need = need("zstd", "zstd", "opens the packs of the tool cache for tar");
+const CURL: Need = need("curl", "curl", "asks for the Spot notice, in a script of the AMI");
 const OPENSSL: Need = need("openssl", "openssl", "makes the keys and certificates of tests: none is committed");
 
 /// For the validators of deployments. Whether venv is whole no program's name says: `validators` asks Python.
@@ -37,9 +38,12 @@ pub(crate) const PYTHON: Need =
 pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP];
 
 /// For `cargo xtask test`.
-pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL];
+pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL, CURL];
 
-/// For `cargo xtask test vm`. QEMU is not among them: it is installed into a root file system of its own.
+/// For the check of the AMI's recipe. What `cargo xtask test ami` builds with comes in a root file system of its own.
+pub(crate) const FOR_AMI: &[Need] = &[need("packer", "packer", "judges the AMI's recipe")];
+
+/// For `cargo xtask test vm` and `test ami`. QEMU is not among them: it is installed into a root file system of its own.
 pub(crate) const FOR_VM: &[Need] =
     &[CC, ROOTFS, KEYRING, UNSHARE, IP, need("mkfs.ext4", "e2fsprogs", "makes the disks of the virtual machine")];
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
+mod ami;
 mod check;
 mod deployments;
 mod documents;
@@ -24,6 +25,8 @@ usage: cargo xtask COMMAND
   test [FILTER]    every test that this machine can run; what is missing is installed
   test vm [FILTER] the docker sidecar in a virtual machine with cgroup v2, systemd, XFS quotas and AppArmor: minutes, most of them
                    emulation; what it boots and what boots it are made from Debian packages, and kept
+  test ami [FILTER]
+                   the AMI's recipe: Packer builds a virtual machine with the same scripts, which boots anew, proves itself and runs a job
   test images [FILTER]
                    the images, built, looked into and run under a real dockerd
   bench [NAME]     speed beside what people use today, as ratios in one run: supervise, cache, memory, start, dind;
@@ -76,6 +79,12 @@ fn test(rest: &[&str]) -> Result<(), Failed> {
     if let Some((&"vm", filters)) = rest.split_first() {
         machine::install_what_is_missing(machine::FOR_VM)?;
         let mut words = vec!["test", "--package", "runner-tests", "--test", "vm", "--no-fail-fast", "--"];
+        words.extend(filters);
+        return run::cargo_with_root_tests(&words);
+    }
+    if let Some((&"ami", filters)) = rest.split_first() {
+        machine::install_what_is_missing(machine::FOR_VM)?;
+        let mut words = vec!["test", "--package", "runner-tests", "--test", "ami", "--no-fail-fast", "--"];
         words.extend(filters);
         return run::cargo_with_root_tests(&words);
     }
