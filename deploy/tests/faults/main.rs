@@ -6,6 +6,7 @@ mod ecs;
 mod files;
 mod kubernetes;
 mod nomad;
+mod pair;
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -57,7 +58,7 @@ fn check_rows(name: &str, right: &str, rows: &[Row]) -> String {
 
 #[test]
 fn every_rule_has_a_fault_that_it_finds() {
-    let rows = [ecs::ON_EC2, ecs::ON_FARGATE, compose::ROWS, kubernetes::ROWS, nomad::ROWS].concat_rules();
+    let rows = [ecs::ON_EC2, ecs::ON_FARGATE, pair::ROWS, compose::ROWS, kubernetes::ROWS, nomad::ROWS].concat_rules();
     let found: BTreeSet<&str> = rows.into_iter().chain(files::RULES.iter().copied()).collect();
     let rules: BTreeSet<&str> = deploy::RULES.iter().map(|rule| rule.name).collect();
     assert_eq!(rules.difference(&found).collect::<Vec<_>>(), Vec::<&&str>::new(), "rules that no row shows");
@@ -69,7 +70,7 @@ trait ConcatRules {
     fn concat_rules(&self) -> Vec<&'static str>;
 }
 
-impl ConcatRules for [&[Row]; 5] {
+impl ConcatRules for [&[Row]; 6] {
     fn concat_rules(&self) -> Vec<&'static str> {
         self.iter().flat_map(|rows| rows.iter()).flat_map(|row| row.rules.iter().copied()).collect()
     }
