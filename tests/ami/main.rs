@@ -4,6 +4,7 @@
 //! One build and two boots for all; each test looks at what became of its scenario.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
+mod again;
 mod packer;
 mod scenarios;
 
