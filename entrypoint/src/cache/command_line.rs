@@ -23,8 +23,7 @@ use super::selection::Selection;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) verb: Verb,
-    /// One line of JSON instead of lines for people.
-    pub(super) json: bool,
+    pub(super) style: Style,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -99,6 +98,17 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("dry-run", &["gc"]),
 ];
 
+/// How a run tells what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// In lines for people.
+    Human,
+    /// In one line of JSON.
+    Json,
+    /// In lines for people and then in one of JSON: for whoever shows the ones and counts with the other.
+    Both,
+}
+
 /// What was typed.
 struct Typed {
     verb: Option<&'static str>,
@@ -106,7 +116,7 @@ struct Typed {
     from: Option<PathBuf>,
     to: Option<PathBuf>,
     trust: Option<String>,
-    json: bool,
+    style: Style,
     jobs: usize,
     selection: Selection,
     allow: Option<BTreeSet<Digest>>,
@@ -125,7 +135,7 @@ pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Option<
         from: None,
         to: None,
         trust: None,
-        json: false,
+        style: Style::Human,
         jobs: 64,
         selection: Selection::default(),
         allow: None,
@@ -136,8 +146,11 @@ pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Option<
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
-            Long("json") => typed.json = true,
-            Long("report") => typed.json = one_of("report", &parser.value()?.string()?, [("human", false), ("json", true)])?,
+            Long("json") => typed.style = Style::Json,
+            Long("report") => {
+                let forms = [("human", Style::Human), ("json", Style::Json), ("both", Style::Both)];
+                typed.style = one_of("report", &parser.value()?.string()?, forms)?;
+            }
             Long(name) => {
                 let Some((name, _)) = OWNERS.iter().find(|(known, _)| *known == name) else {
                     return Err(Long(name).unexpected());
@@ -212,12 +225,12 @@ impl Typed {
         if self.layout == Layout::Tree && self.trust.as_ref().is_some_and(|trust| trust != SHARED) {
             return Err("--layout tree and --trust do not go together: a tree does not say which domain it is of".into());
         }
-        if self.said("digests") && (self.json || self.said("long")) {
+        if self.said("digests") && (self.style != Style::Human || self.said("long")) {
             return Err("--digests goes with neither --json nor --long: it prints lines of its own".into());
         }
         let (read_only, long, digests) = (self.said("read-only"), self.said("long"), self.said("digests"));
         let (quarantine, dry_run) = (self.said("quarantine"), self.said("dry-run"));
-        let Self { places, from, to, trust, json, jobs, selection, allow, layout, unused_for, .. } = self;
+        let Self { places, from, to, trust, style, jobs, selection, allow, layout, unused_for, .. } = self;
         let mut places = places.into_iter();
         // As many as the verb wants, that was looked at.
         let mut place = || places.next().unwrap_or_default();
@@ -234,7 +247,7 @@ impl Typed {
             "verify" => Verb::Verify { remote: place(), trust, selection, quarantine },
             _ => Verb::Gc { remote: place(), unused_for, dry_run },
         };
-        Ok(Request { verb, json })
+        Ok(Request { verb, style })
     }
 }
 
