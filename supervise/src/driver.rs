@@ -80,6 +80,7 @@ where
             timers: HashMap::new(),
             next_id: 0,
             awaiting_alone: false,
+            reap_at: None,
             roles: HashMap::new(),
             timeline,
             inbox,
@@ -129,6 +130,8 @@ struct Driver<V: Vocabulary, M, E> {
     timers: HashMap<V::Timer, Timer>,
     next_id: u64,
     awaiting_alone: bool,
+    /// When ended children are looked for next, in place of at once.
+    reap_at: Option<Instant>,
     /// What the timeline knows of each child.
     roles: HashMap<V::Role, timeline::Work>,
     timeline: Timeline,
@@ -163,6 +166,8 @@ where
             }
             tokio::select! {
                 biased;
+                // First, for the children that end meanwhile are heard of without end.
+                () = tokio::time::sleep_until(self.reap_at.unwrap_or_else(Instant::now)), if self.reap_at.is_some() => self.reap(&mut events),
                 batch = listener.next() => {
                     self.take_signals(&batch, &mut events);
                     // A storm of signals must not keep a deadline from us.
@@ -178,11 +183,14 @@ where
     fn take_signals(&mut self, batch: &[Signal], events: &mut VecDeque<Event<V>>) {
         events.extend(batch.iter().filter(|&&signal| signal != Signal::CHLD).map(|&signal| Event::Signal(signal)));
         // Always, not only for SIGCHLD: standard signals coalesce, and a record may be lost when the pipe is full.
-        self.reap(events);
+        if self.reap_at.is_none() {
+            self.reap(events);
+        }
     }
 
     fn reap(&mut self, events: &mut VecDeque<Event<V>>) {
         let round = self.children.reap();
+        self.reap_at = round.again.map(|pause| Instant::now() + pause);
         for (who, end) in round.ended {
             match (self.ends.remove(&who), who) {
                 (Some(pump), _) => drop(pump.send(end)),

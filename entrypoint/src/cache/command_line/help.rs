@@ -20,7 +20,7 @@ looking after REMOTE, while tasks run:
 options of all:
   --trust NAME         whose packs: those of this trust domain [shared; list and verify: all]
   --report human|json|both
-                       what to print [human]; both: the lines for people, then one of JSON; --json: json
+                       what to print [human]; both: lines for people, then JSON; --json: json
   -h, --help           this text
 
 options of restore, save, import and export:
