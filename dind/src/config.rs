@@ -13,6 +13,7 @@ use std::{
 
 use settings::{Problems, Reader, Setting, Table};
 use supervise::records::Format;
+use telemetry::Wishes;
 use tracing::Level;
 
 use self::{access::Access, engine::Engine, storage::Storage};
@@ -175,6 +176,21 @@ pub const SETTINGS: Table = Table(&[
     setting("Output and state", "TASK_DIR", "DIR", "/run/task", "the folder shared with the runner's container; docker.sock appears there"),
     setting("Output and state", "LOG_FORMAT", "auto|human|json", "auto", "auto is human on a terminal and JSON elsewhere"),
     setting("Output and state", "LOG_LEVEL", "error|warn|info|debug", "info", "the least important lines that are written"),
+    setting(
+        "Metrics and traces",
+        "AWS_EMF_NAMESPACE",
+        "NAME",
+        "",
+        "write CloudWatch metrics into the log (embedded metric format), in this namespace",
+    ),
+    setting(
+        "Metrics and traces",
+        "METRICS_FILE",
+        "FILE",
+        "",
+        "keep metrics as Prometheus' text in this file; the runner's METRICS_LISTEN serves TASK_DIR/dind/metrics.prom, too",
+    ),
+    setting("Metrics and traces", "TRACE_FILE", "FILE", "", "write the life there at its end, as a trace that ui.perfetto.dev opens"),
 ]);
 
 /// What the settings say.
@@ -198,6 +214,8 @@ pub struct Config {
     pub format: Option<Format>,
     /// `LOG_LEVEL`.
     pub level: Level,
+    /// Where the life is told besides the log.
+    pub telemetry: Wishes,
 }
 
 impl Config {
@@ -225,6 +243,7 @@ impl Config {
             level: reader
                 .choice("LOG_LEVEL", &[("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)])
                 .unwrap_or(Level::INFO),
+            telemetry: telemetry(&mut reader),
         };
         if config.access.guard.is_some() && config.engine.tcp.is_some() {
             let what = "is set, and DOCKER_API_POLICY is not off: over TCP a job would go around the policy";
@@ -257,6 +276,16 @@ impl Config {
             _ => "warn",
         }
     }
+}
+
+fn telemetry(reader: &mut Reader) -> Wishes {
+    let emf = reader.text("AWS_EMF_NAMESPACE");
+    if let Some(name) = &emf
+        && let Err(what) = telemetry::namespace(name)
+    {
+        reader.problem("AWS_EMF_NAMESPACE", &format!("`{name}` is {what}"), Some("write a name as in GitHubRunners or Team/Runners"));
+    }
+    Wishes { emf, metrics: reader.path("METRICS_FILE"), trace: reader.path("TRACE_FILE") }
 }
 
 fn task(reader: &mut Reader) -> PathBuf {

@@ -16,6 +16,7 @@ mod ground;
 pub mod host;
 pub mod lifecycle;
 mod meeting;
+mod metrics;
 pub mod mounts;
 mod outfit;
 pub mod probe;
@@ -153,11 +154,15 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         exit_with_runner: config.exit_with_runner,
         guarded: config.access.guard.is_some(),
     };
+    let (observers, problems) = telemetry::observers(&config.telemetry, metrics::METRICS);
+    for problem in problems {
+        warn!("{problem}");
+    }
     supervise::drive(
         signals,
         Lifecycle::new(plan),
         World::new(config, environment),
-        supervise::Outlets { program: NAME, state_file: Some(state_file), termination_log: None, observers: Vec::new() },
+        supervise::Outlets { program: NAME, state_file: Some(state_file), termination_log: None, observers },
     )
 }
 

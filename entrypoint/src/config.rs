@@ -17,10 +17,11 @@ mod tests;
 mod values;
 mod wanted;
 
-use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use settings::{Arguments, Problems, Reader, Secret};
 use supervise::{Signal, records};
+use telemetry::Wishes;
 
 use crate::{
     github::{Proxies, Scope},
@@ -54,6 +55,12 @@ pub(crate) struct Config {
     /// Do what `check` does, and end.
     pub(crate) dry_run: bool,
     pub(crate) log: records::Settings,
+    /// Where the life is told besides the log.
+    pub(crate) telemetry: Wishes,
+    /// Where metrics are served.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Tell the job's developers how it started.
+    pub(crate) setup_info: bool,
     /// What is not wrong, and not as its author thinks.
     pub(crate) warnings: Vec<String>,
 }
@@ -251,6 +258,8 @@ impl Config {
         let termination_log = reader.path("TERMINATION_LOG").unwrap_or_default();
         let dry_run = reader.switch("DEBUG_ONLY");
         let log = values::log(&mut reader);
+        let (telemetry, metrics_listen) = (values::telemetry(&mut reader), values::metrics_listen(&mut reader));
+        let setup_info = reader.switch("SETUP_INFO");
         reader.finish()?;
         let proxies = environment::proxies(&environment);
         settings::forget(environment);
@@ -271,6 +280,9 @@ impl Config {
             termination_log,
             dry_run,
             log,
+            telemetry,
+            metrics_listen,
+            setup_info,
             warnings,
         })
     }
@@ -278,6 +290,11 @@ impl Config {
     /// The file of the packs that may be restored.
     pub(crate) fn allow_list(&self) -> Option<&PathBuf> {
         self.cache.as_ref().and_then(|cache| cache.allow.as_ref()).map(|allow| &allow.file)
+    }
+
+    /// What is served at `METRICS_LISTEN`: our own file, and the sidecar's if it keeps one there.
+    pub(crate) fn metrics_files(&self) -> Vec<PathBuf> {
+        ["runner", "dind"].map(|program| self.task_dir.join(program).join("metrics.prom")).into()
     }
 
     /// Every secret that was given.

@@ -25,6 +25,15 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long a sidecar that lives may take to say what it sees. It has had all its start to do so.
 const SIDECARS_SIGHT: Duration = Duration::from_millis(500);
 
+/// A daemon that can be used.
+#[derive(Debug)]
+pub(crate) struct Usable {
+    /// As it says itself, e.g. `26.1.5`.
+    pub(crate) version: Option<String>,
+    /// What of it will not work for jobs.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What this side brings to the pair.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Company {
@@ -36,13 +45,13 @@ pub(crate) struct Company {
     pub(crate) externals: Option<(PathBuf, PathBuf)>,
 }
 
-/// Waits until the daemon at `host` can be used, at most `budget`, and returns what of it will not work for jobs.
+/// Waits until the daemon at `host` can be used, at most `budget`.
 ///
 /// `sidecar` is where the daemon's container keeps its state; when it was alive and is no longer, waiting on is useless.
 ///
 /// # Errors
 /// A sentence that says what was wrong at the last look, with a hint.
-pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration, company: Company) -> Result<Vec<String>, String> {
+pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration, company: Company) -> Result<Usable, String> {
     let token = getrandom::u64().map_err(|error| format!("no random number to be had: {error}"))?;
     let Company { own, folders, externals } = company;
     let sight = Sight::of_runner(token, folders);
@@ -51,12 +60,12 @@ pub(crate) async fn wait(host: &str, sidecar: &Path, budget: Duration, company: 
         published.unwrap_or_else(|| Err("the runner's externals are not published: a bug in runner-entrypoint".to_owned()))
     };
     let meet = async {
-        wait_for_answer(host, sidecar, budget, || sight.write(&own).is_ok()).await?;
-        Ok(sidecars_sight(sidecar, token).await)
+        let version = wait_for_answer(host, sidecar, budget, || sight.write(&own).is_ok()).await?;
+        Ok((version, sidecars_sight(sidecar, token).await))
     };
-    let (_, theirs) = tokio::try_join!(publish, meet)?;
+    let (_, (version, theirs)) = tokio::try_join!(publish, meet)?;
     let differences = theirs.map_or_else(Vec::new, |theirs| differences(&sight, &theirs));
-    Ok(differences.iter().map(ToString::to_string).collect())
+    Ok(Usable { version, warnings: differences.iter().map(ToString::to_string).collect() })
 }
 
 /// The sidecar's answer to the sight with this token; `None` from one that is not ours.
@@ -75,14 +84,14 @@ async fn sidecars_sight(sidecar: &Path, token: u64) -> Option<Sight> {
 }
 
 /// `show` shows the sidecar what we see, and says whether it could: its folder may come later than we.
-async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: impl Fn() -> bool) -> Result<(), String> {
+async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: impl Fn() -> bool) -> Result<Option<String>, String> {
     let client = client(host)?;
     let ends = Instant::now() + budget;
     let (mut seen_alive, mut shown) = (false, false);
-    loop {
+    let version = loop {
         shown = shown || show();
         let problem = match look(&client, host).await {
-            Ok(()) => break,
+            Ok(version) => break version,
             Err(Refusal::Forbidden(why)) => return Err(why),
             Err(Refusal::NotYet(problem)) => problem,
         };
@@ -99,11 +108,11 @@ async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: imp
             ));
         }
         sleep(PAUSE).await;
-    }
+    };
     if !shown {
         show();
     }
-    Ok(())
+    Ok(version)
 }
 
 /// One look.
@@ -111,7 +120,7 @@ async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: imp
 /// # Errors
 /// A sentence that says what was wrong.
 pub(crate) async fn answers(host: &str) -> Result<(), String> {
-    look(&client(host)?, host).await.map_err(|refusal| match refusal {
+    look(&client(host)?, host).await.map(drop).map_err(|refusal| match refusal {
         Refusal::NotYet(why) | Refusal::Forbidden(why) => why,
     })
 }
@@ -135,7 +144,13 @@ fn client(host: &str) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| format!("DOCKER_HOST {host} cannot be used: {error}"))
 }
 
-async fn look(client: &reqwest::Client, host: &str) -> Result<(), Refusal> {
+/// The daemon's version, which every answer has in its header: `Server: Docker/26.1.5 (linux)`.
+fn version(answer: &reqwest::Response) -> Option<String> {
+    let server = answer.headers().get("server")?.to_str().ok()?;
+    server.strip_prefix("Docker/")?.split_whitespace().next().map(str::to_owned)
+}
+
+async fn look(client: &reqwest::Client, host: &str) -> Result<Option<String>, Refusal> {
     let path = host.strip_prefix("unix://").map(Path::new);
     let base = match host.strip_prefix("tcp://") {
         Some(address) => format!("http://{address}"),
@@ -152,7 +167,7 @@ async fn look(client: &reqwest::Client, host: &str) -> Result<(), Refusal> {
             Some(path) => Refusal::Forbidden(forbidden(path)),
             None => Refusal::NotYet(format!("{host}: {}", innermost(&error))),
         }),
-        Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
+        Ok(Ok(answer)) if answer.status().is_success() => Ok(version(&answer)),
         Ok(Ok(answer)) => Err(Refusal::NotYet(format!("{host} answers {}", answer.status()))),
     }
 }
@@ -304,25 +319,27 @@ mod tests {
         let mut alive = StateFile::at(&dir.path().join("dind"), "sidecar");
         alive.claim().unwrap();
         let answering = sidecar(dir.path());
-        let warnings = run(async {
-            serve(UnixListener::bind(&path).unwrap(), "200 OK");
+        let Usable { warnings, version } = run(async {
+            serve(UnixListener::bind(&path).unwrap(), "200 OK\r\nServer: Docker/26.1.5+dfsg1 (linux)");
             let host = format!("unix://{}", path.display());
             wait(&host, &dir.path().join("dind"), Duration::from_secs(30), company(dir.path())).await.unwrap()
         });
         answering.join().unwrap();
         let expected = format!("the docker sidecar has nothing at {}, the runner's tool cache: ", dir.path().join("tools").display());
         assert!(warnings.len() == 1 && warnings[0].starts_with(&expected), "{warnings:?}");
+        assert_eq!(version.as_deref(), Some("26.1.5+dfsg1"));
     }
 
     #[test]
     fn a_daemon_that_is_not_our_sidecar_is_used_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("docker.sock");
-        let warnings = run(async {
+        let usable = run(async {
             serve(UnixListener::bind(&path).unwrap(), "200 OK");
             wait(&format!("unix://{}", path.display()), &dir.path().join("dind"), Duration::from_secs(30), company(dir.path())).await
         });
-        assert_eq!(warnings, Ok(vec![]));
+        let Usable { version, warnings } = usable.unwrap();
+        assert_eq!((version, warnings), (None, vec![]));
     }
 
     #[test]

@@ -1,33 +1,32 @@
 //! What the machine's words mean in the world. The only file that sees GitHub, cache, runner and docker together.
 
 mod cache;
+mod orders;
 
-use std::{ffi::OsString, future::ready, io, path::PathBuf, rc::Rc, time::Duration};
+use std::{ffi::OsString, future::ready, path::PathBuf, rc::Rc, time::Duration};
 
 use settings::Secret;
-use supervise::{Doing, Errand, Measure, Output, Program, Tell, Work, off_loop, records};
+use supervise::{Doing, Measure, Program, Tell, Work, off_loop, records};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
-use zeroize::Zeroizing;
+
+pub(crate) use orders::access;
 
 use crate::{
-    config::{self, Config, Name, Ready, Registration as By, Wanted},
-    docker::Company,
-    errand::{self, Access, Answer, Order},
+    config::{Config, Ready, Registration as By},
+    errand::{self, Answer},
     exposed,
-    github::{AppKey, Blob, Claim, Credential, Endpoint, NAME_PLACE, Names, RunnerId, RunnerName, SecretText, Wish},
+    github::{Blob, NAME_PLACE},
     hook,
     runner::{self, Start},
+    setup_info::SetupInfo,
     stages::Ending,
-    words::{Job, Note, Outcome, Protection, Registration, Removal, Role, SpotNotice, Task, Words},
+    words::{Job, Note, Outcome, Removal, Role, Task, Words},
 };
 
 /// `_update.sh` swaps the runner's folders and then leaves this file; `run-helper.sh` waits as long for it.
 const UPDATE_FINISHED: &str = "update.finished";
 const UPDATE: Duration = Duration::from_secs(31);
-
-/// How much of a task's id goes into a runner's name. The whole would leave no room for a prefix.
-const TASK_IN_NAME: usize = 12;
 
 /// Where the docker CLI looks by itself. A deployment that only mounts it must not lose its group.
 const DEFAULT_DOCKER: &str = "unix:///var/run/docker.sock";
@@ -45,12 +44,26 @@ pub(crate) struct Effects {
     measures: Vec<Measure>,
     /// How often GitHub was asked once more for a registration.
     retries: u64,
+    /// For developers, and since when.
+    setup: SetupInfo,
+    began: Instant,
 }
 
 impl Effects {
     pub(crate) fn new(config: Config, hook: Option<PathBuf>) -> Self {
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-        Self { config: Rc::new(config), start: None, task: None, itself, hook, measures: Vec::new(), retries: 0 }
+        let setup = SetupInfo::begin(&config);
+        Self {
+            setup,
+            began: Instant::now(),
+            config: Rc::new(config),
+            start: None,
+            task: None,
+            itself,
+            hook,
+            measures: Vec::new(),
+            retries: 0,
+        }
     }
 
     fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
@@ -88,88 +101,17 @@ impl Effects {
         self.program_of_runner(runner::Which::Configure { arguments, token: &token })
     }
 
-    fn order(&self, job: &Job) -> io::Result<Order> {
-        let config = &self.config;
-        let github = &config.github;
-        let platform = &config.platform;
-        Ok(match job {
-            Job::FindTask => Order::FindTask { metadata: platform.metadata.clone().unwrap_or_default() },
-            Job::WaitForDocker => {
-                let (host, budget) = config.docker.as_ref().map(|docker| (docker.host.clone(), docker.budget)).unwrap_or_default();
-                let company = Company {
-                    own: config.task_dir.join("runner"),
-                    folders: config.shared_folders(),
-                    externals: config.published_externals(),
-                };
-                Order::WaitForDocker { host, sidecar: config.task_dir.join("dind"), budget, company }
+    /// What developers may read of a part of the start.
+    fn prepared(&mut self, outcome: &Outcome) {
+        let since = self.began.elapsed();
+        match outcome {
+            Outcome::Registered { name, .. } => {
+                self.setup.who.insert(0, name.clone());
+                self.setup.parts.push(("registered", since));
             }
-            Job::Deregister(registration) => Order::Deregister { access: access(config)?, claim: claim(registration) },
-            Job::Protect(on) => Order::Protect { agent: platform.agent.clone().unwrap_or_default(), on: *on },
-            Job::WatchSpot => Order::WatchSpot { metadata: platform.spot.clone().unwrap_or_default() },
-            Job::Register => match &config.registration {
-                By::Jit(wanted) => Order::Register { access: access(config)?, wish: self.wish(wanted), budget: wanted.budget },
-                By::Classic { wanted, .. } => {
-                    let name = self.names(wanted).pick().map_err(io::Error::other)?;
-                    Order::MakeToken { access: access(config)?, name: name.as_str().to_owned(), budget: wanted.budget }
-                }
-                By::Ready(Ready::Url { url, bearer, budget }) => Order::FetchJit {
-                    url: SecretText::new(url.as_str()),
-                    bearer: bearer.as_ref().map(text).transpose()?,
-                    endpoint: endpoint(github),
-                    budget: *budget,
-                },
-                By::Ready(Ready::Blob(_)) => return Err(io::Error::other("a ready JIT configuration is no errand")),
-            },
-            Job::ReadPerf => Order::ReadPerf { file: config.runner.perf_file().unwrap_or_default() },
-            Job::Check | Job::ReadRegistration | Job::AwaitUpdate => return Err(io::Error::other("this is no errand")),
-        })
-    }
-
-    fn names(&self, wanted: &Wanted) -> Names {
-        match (&wanted.name, &self.task) {
-            (Name::Exactly(name), _) => Names::Exact(name.clone()),
-            (Name::Prefixed(prefix), None) => Names::Prefixed(prefix.clone()),
-            (Name::Prefixed(prefix), Some(task)) => {
-                let task: String = task.id.chars().take(TASK_IN_NAME).collect();
-                Names::Prefixed(if prefix.is_empty() { task } else { format!("{prefix}-{task}") })
-            }
-        }
-    }
-
-    fn wish(&self, wanted: &Wanted) -> Wish {
-        Wish {
-            names: self.names(wanted),
-            group: wanted.group.clone(),
-            labels: wanted.labels.clone(),
-            work_folder: wanted.work_folder.clone(),
-        }
-    }
-
-    fn send(&self, job: &Job) -> io::Result<Errand> {
-        let order = self.order(job)?;
-        let mut written = Zeroizing::new(Vec::with_capacity(errand::ORDER));
-        serde_json::to_writer(&mut *written, &order)?;
-        let as_runner = *job == Job::ReadPerf;
-        let environment = self.config.runner.environment.iter().filter(|(name, _)| name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR");
-        let program = Program {
-            file: self.itself.clone().into_os_string(),
-            arguments: vec![errand::COMMAND.into()],
-            // Whom to trust is all that it needs from outside.
-            environment: Some(environment.cloned().collect()),
-            directory: Some("/".into()),
-            identity: as_runner
-                .then(|| runner::user(&self.config.runner).ok().flatten())
-                .flatten()
-                .map(|user| runner::identity_of(&user, None)),
-            output: Output::Watched,
-        };
-        Ok(Errand { program, order: written, name: "errand" })
-    }
-
-    fn sent(&self, job: &Job) -> Work<Words> {
-        match self.send(job) {
-            Ok(errand) => Work::Errand(errand),
-            Err(error) => Work::here(ready(not_done(job, error.to_string()))),
+            Outcome::Docker(Ok(_)) => self.setup.parts.push(("docker", since)),
+            Outcome::Task(Ok(task)) => self.setup.who.push(format!("task {} in {}", task.id, task.cluster)),
+            _ => {}
         }
     }
 
@@ -214,6 +156,7 @@ impl supervise::Effects<Words> for Effects {
                 self.program_of_runner(runner::Which::Unconfigure { token: &token })
             }
             Role::Runner => {
+                self.setup.tell();
                 let mut program = self.program_of_runner(runner::Which::Run(self.start.as_ref()));
                 if let (Some(hook), Some(environment)) = (&self.hook, &mut program.environment) {
                     environment.insert(hook::VARIABLE.into(), hook.into());
@@ -230,16 +173,26 @@ impl supervise::Effects<Words> for Effects {
             Job::ReadRegistration => Work::here(read_registration(config)),
             Job::AwaitUpdate => Work::here(await_update(config)),
             Job::Register => match self.register_here() {
-                Some(outcome) => Work::here(ready(outcome)),
+                Some(outcome) => {
+                    self.prepared(&outcome);
+                    Work::here(ready(outcome))
+                }
                 None => self.sent(&job),
             },
-            Job::FindTask | Job::WaitForDocker | Job::Deregister(_) | Job::Protect(_) | Job::WatchSpot | Job::ReadPerf => self.sent(&job),
+            Job::FindTask
+            | Job::WaitForDocker
+            | Job::Deregister(_)
+            | Job::Protect(_)
+            | Job::WatchSpot
+            | Job::ReadPerf
+            | Job::ServeMetrics => self.sent(&job),
         }
     }
 
     fn answered(&mut self, job: &Job, line: &str) -> Option<Outcome> {
         match serde_json::from_str(line) {
             Ok(Answer::Outcome(outcome)) => {
+                self.prepared(&outcome);
                 match &outcome {
                     Outcome::Task(Ok(task)) => self.task = Some(task.clone()),
                     Outcome::Waiting(_) => {
@@ -254,6 +207,10 @@ impl supervise::Effects<Words> for Effects {
                     _ => {}
                 }
                 Some(outcome)
+            }
+            Ok(Answer::Docker(version)) => {
+                self.setup.docker = self.config.docker.as_ref().map(|docker| format!("{version} at {}", docker.host));
+                None
             }
             Ok(Answer::JitConfig(blob)) => {
                 records::mask(blob.reveal());
@@ -273,17 +230,30 @@ impl supervise::Effects<Words> for Effects {
     }
 
     fn collapsed(&mut self, job: &Job, how: &str) -> Outcome {
-        not_done(job, format!("{job:?} {how}; this is a bug in runner-entrypoint, or the memory of the container is used up"))
+        orders::not_done(job, format!("{job:?} {how}; this is a bug in runner-entrypoint, or the memory of the container is used up"))
     }
 
     fn watch(&mut self, role: Role, line: &str) -> Option<Note> {
         match role {
-            Role::Runner => runner::note(line),
+            Role::Runner => {
+                let note = runner::note(line);
+                if note == Some(Note::Listening) {
+                    self.setup.ready = Some(self.began.elapsed());
+                    self.setup.tell();
+                }
+                note
+            }
             Role::Configure | Role::Unconfigure => runner::note_of_config(line),
             Role::Restore | Role::Save => {
                 match cache::Tally::read(line) {
                     Some(tally) => self.measures.extend(tally.measures(role)),
-                    None => records::relay("cache", None, line, vec![]),
+                    None => {
+                        if role == Role::Restore && line.starts_with("restored ") {
+                            self.setup.cache = vec![line.to_owned()];
+                            self.setup.parts.push(("tool cache", self.began.elapsed()));
+                        }
+                        records::relay("cache", None, line, vec![]);
+                    }
                 }
                 None
             }
@@ -303,7 +273,7 @@ impl supervise::Effects<Words> for Effects {
             Doing::Job(Job::AwaitUpdate) => "update",
             // The phases tell of it.
             Doing::Child(Role::Runner) | Doing::Job(Job::Check) => return None,
-            Doing::Job(Job::ReadRegistration | Job::Protect(_) | Job::WatchSpot | Job::ReadPerf) => return None,
+            Doing::Job(Job::ReadRegistration | Job::Protect(_) | Job::WatchSpot | Job::ReadPerf | Job::ServeMetrics) => return None,
         })
     }
 
@@ -320,56 +290,6 @@ impl supervise::Effects<Words> for Effects {
 
     fn measured(&mut self) -> Vec<Measure> {
         std::mem::take(&mut self.measures)
-    }
-}
-
-/// The outcome of a job that came to nothing.
-fn not_done(job: &Job, why: String) -> Outcome {
-    match job {
-        Job::Check => Outcome::Checked(Err(why)),
-        Job::FindTask => Outcome::Task(Err(why)),
-        Job::WaitForDocker => Outcome::Docker(Err(why)),
-        Job::Register | Job::ReadRegistration => Outcome::RegisterFailed { ending: Ending::Bug, why },
-        Job::Deregister(_) => Outcome::Deregistered(Removal::Failed(why)),
-        Job::AwaitUpdate => Outcome::Updated,
-        Job::Protect(_) => Outcome::Protected(Protection::Failed(why)),
-        Job::WatchSpot => Outcome::Spot(SpotNotice::Unreachable(why)),
-        Job::ReadPerf => Outcome::Perf(None),
-    }
-}
-
-fn text(secret: &Secret) -> io::Result<SecretText> {
-    let text = secret.reveal()?;
-    // A file may hold another one by now.
-    records::mask(&text);
-    Ok(SecretText::new(text.as_str()))
-}
-
-fn endpoint(github: &config::GitHub) -> Endpoint {
-    Endpoint { api: github.api.clone(), proxies: github.proxies.clone(), ca_file: github.ca_file.clone() }
-}
-
-/// How GitHub is asked, with the credential as it is now.
-///
-/// # Errors
-/// The credential's file cannot be read any more, or there is none.
-pub(crate) fn access(config: &Config) -> io::Result<Access> {
-    let github = &config.github;
-    let credential = match &github.credential {
-        Some(config::Credential::Token(token)) => Credential::Token(text(token)?),
-        Some(config::Credential::App { id, key, login }) => {
-            Credential::App(AppKey { id: id.clone(), key: text(key)?, login: login.clone() })
-        }
-        None => return Err(io::Error::other("there is no credential for GitHub")),
-    };
-    let scope = github.scope.clone().ok_or_else(|| io::Error::other("no repository, organisation or enterprise is named"))?;
-    Ok(Access { endpoint: endpoint(github), credential, scope })
-}
-
-fn claim(registration: &Registration) -> Claim {
-    match registration {
-        Registration::MayExist(name) => Claim::MayExist(RunnerName::new(name)),
-        Registration::Runner { id, name } => Claim::Runner { id: RunnerId(*id), name: RunnerName::new(name) },
     }
 }
 

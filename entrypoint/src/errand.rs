@@ -6,6 +6,7 @@
 
 use std::{
     io::{Read as _, Write as _},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::{
     docker,
     github::{self, Blob, CallError, Claim, Class, Client, Credential, Endpoint, Notice, Policy, Scope, SecretText, Settled, Wish},
-    platform, runner,
+    platform, runner, scrape,
     stages::{Ending, PROTECTION_MINUTES},
     words::{Outcome, Protection, Removal, SpotNotice, Task},
 };
@@ -67,6 +68,8 @@ pub(crate) enum Order {
     Protect { agent: String, on: bool },
     /// Wait until the machine is to be taken away.
     WatchSpot { metadata: String },
+    /// Serve the metrics in these files, of which none is ours to write.
+    ServeMetrics { address: SocketAddr, files: Vec<PathBuf> },
     /// Read what the Listener has measured. As the runner's user: it is a file that the job could write.
     ReadPerf { file: PathBuf },
 }
@@ -80,6 +83,8 @@ pub(crate) enum Answer {
     JitConfig(Blob),
     /// What `config.sh` registers with. For its process alone.
     Token(SecretText),
+    /// Which docker it is. For developers to read.
+    Docker(String),
 }
 
 /// Runs one errand in this process, and returns its exit code. `closed`: whether nobody can read this process; one that
@@ -109,7 +114,15 @@ async fn perform(order: Order) -> Answer {
         Order::FindTask { metadata } => {
             Outcome::Task(platform::task(&metadata, TASK).await.map(|task| Task { cluster: task.cluster, id: task.id }))
         }
-        Order::WaitForDocker { host, sidecar, budget, company } => Outcome::Docker(docker::wait(&host, &sidecar, budget, company).await),
+        Order::WaitForDocker { host, sidecar, budget, company } => {
+            let waited = docker::wait(&host, &sidecar, budget, company).await;
+            Outcome::Docker(waited.map(|docker| {
+                if let Some(version) = docker.version {
+                    say(&Answer::Docker(version));
+                }
+                docker.warnings
+            }))
+        }
         Order::Register { access, wish, budget } => register(access, wish, budget).await,
         Order::MakeToken { access, name, budget } => make_token(access, name, budget).await,
         Order::FetchJit { url, bearer, endpoint, budget } => {
@@ -132,6 +145,7 @@ async fn perform(order: Order) -> Answer {
             platform::Notice::Ends { seconds_left, .. } => SpotNotice::Ends(Duration::from_secs(seconds_left)),
             platform::Notice::Unreachable(why) => SpotNotice::Unreachable(why),
         }),
+        Order::ServeMetrics { address, files } => Outcome::Unserved(scrape::serve(address, files).await),
         Order::ReadPerf { file } => Outcome::Perf(runner::perf(&file)),
     })
 }

@@ -17,15 +17,19 @@ mod exposed;
 mod github;
 mod hook;
 mod lifecycle;
+mod metrics;
 mod platform;
 mod runner;
+mod scrape;
+mod setup_info;
 mod stages;
 mod words;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use settings::Arguments;
-use supervise::{Outlets, Signals, StateFile, drive, init, records};
+use supervise::{Observer, Outlets, Signals, StateFile, drive, init, records};
+use telemetry::Wishes;
 
 use command_line::Command;
 use config::{Config, Registration};
@@ -122,9 +126,29 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
         None
     });
     let state = StateFile::at(&config.task_dir.join("runner"), NAME);
-    let outlets =
-        Outlets { program: NAME, state_file: Some(state), termination_log: Some(config.termination_log.clone()), observers: Vec::new() };
+    let outlets = Outlets {
+        program: NAME,
+        state_file: Some(state),
+        termination_log: Some(config.termination_log.clone()),
+        observers: observers(&config),
+    };
     drive(signals, Lifecycle::new(plan(&config, hook.is_some())), Effects::new(config, hook), outlets)
+}
+
+fn observers(config: &Config) -> Vec<Box<dyn Observer>> {
+    let (mut observers, mut problems) = telemetry::observers(&config.telemetry, metrics::METRICS);
+    if config.metrics_listen.is_some() {
+        let file = config.metrics_files().swap_remove(0);
+        // Its folder is made with the state file otherwise, which comes later.
+        let _ = file.parent().map(std::fs::create_dir_all);
+        let (served, why) = telemetry::observers(&Wishes { metrics: Some(file), ..Wishes::default() }, metrics::METRICS);
+        observers.extend(served);
+        problems.extend(why);
+    }
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    observers
 }
 
 fn plan(config: &Config, before_job: bool) -> Plan {
@@ -150,6 +174,7 @@ fn plan(config: &Config, before_job: bool) -> Plan {
         protect: config.platform.protect && config.platform.agent.is_some(),
         spot: config.platform.spot.is_some(),
         perf: config.runner.perf_file().is_some(),
+        serve: config.metrics_listen.is_some(),
         stop: config.stop,
         stop_signals: config.stop_signals.iter().map(|signal| signal.number()).collect(),
     }

@@ -59,6 +59,8 @@ pub(crate) struct Plan {
     pub(crate) spot: bool,
     /// Tell what the Listener has measured of itself.
     pub(crate) perf: bool,
+    /// Serve metrics to whoever asks.
+    pub(crate) serve: bool,
     /// What a stop may take.
     pub(crate) stop: StopBudget,
     /// Signals that ask for a stop; others are ignored.
@@ -257,6 +259,9 @@ impl Lifecycle {
         let mut actions = vec![Action::Disarm(Timer::Idle), Action::Disarm(Timer::Lifetime)];
         if self.plan.spot {
             actions.push(Action::Abandon(Job::WatchSpot));
+        }
+        if self.plan.serve {
+            actions.push(Action::Abandon(Job::ServeMetrics));
         }
         if self.plan.protect {
             actions.extend([Action::Disarm(Timer::Protection), Action::Abandon(Job::Protect(true))]);

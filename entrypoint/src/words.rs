@@ -57,6 +57,8 @@ pub(crate) enum Job {
     WatchSpot,
     /// What the Listener has measured of itself.
     ReadPerf,
+    /// Serve metrics to whoever asks, for ever.
+    ServeMetrics,
 }
 
 /// A registration, or the possibility of one.
@@ -146,6 +148,8 @@ pub(crate) enum Outcome {
     Spot(SpotNotice),
     /// What the Listener has measured of itself, if it was asked to.
     Perf(Option<String>),
+    /// Metrics are not served, and why.
+    Unserved(String),
 }
 
 /// A task of the platform, by the names that its people look for.

@@ -51,9 +51,10 @@ impl Table {
         self.0.iter().find(|setting| setting.name == name)
     }
 
-    /// The setting that this flag (without its dashes) sets.
+    /// The setting that this flag (without its dashes) sets. One that names a file and no secret may leave that out: `--trace FILE`.
     pub fn by_flag(&self, flag: &str) -> Option<&'static Setting> {
-        self.0.iter().find(|setting| setting.flag() == flag)
+        let short = |setting: &&Setting| !setting.secret && setting.flag().strip_suffix("-file") == Some(flag);
+        self.0.iter().find(|setting| setting.flag() == flag).or_else(|| self.0.iter().find(short))
     }
 
     /// The groups in order of first appearance.

@@ -269,6 +269,7 @@ where
             Action::Mark(Level::Warn, event, sentence) => warn!(event, "{sentence}"),
             Action::Mark(Level::Error, event, sentence) => error!(event, "{sentence}"),
             Action::Fact(name, value) => self.timeline.fact(name, value),
+            Action::Count(name, number) => self.timeline.measured(vec![(name, number)]),
             Action::Label(name, value) => {
                 records::label(name, &value);
                 self.timeline.fact(name, value);

@@ -67,6 +67,8 @@ pub enum Action<V: Vocabulary> {
     Mark(Level, &'static str, String),
     /// Something to be told with the last record of the life, in place of what was told before under this name.
     Fact(&'static str, String),
+    /// The same for a number.
+    Count(&'static str, u64),
     /// The same, and with every record from now on.
     Label(&'static str, String),
     /// End the process with this code. What follows is not performed.

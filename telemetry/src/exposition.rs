@@ -53,11 +53,7 @@ fn text(table: Table, life: &Life) -> String {
     if let Some(phase) = life.phases.last() {
         family("phase", "1 for the phase it is in", &[(labelled(&[("phase", phase.name)]), 1.0)]);
     }
-    let phases: Vec<(String, f64)> = life
-        .phases
-        .iter()
-        .map(|phase| (labelled(&[("phase", phase.name)]), seconds(phase.lasts())))
-        .collect();
+    let phases: Vec<(String, f64)> = life.phases.iter().map(|phase| (labelled(&[("phase", phase.name)]), seconds(phase.lasts()))).collect();
     family("phase_duration_seconds", "How long each phase took, or has taken", &merged(phases));
     for metric in table.metrics {
         if let Some(value) = metric.value(life, table.busy) {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use supervise::Observer;
 
 pub use metric::{Metric, Of, Table};
-use place::Place;
+pub use place::Place;
 
 /// Where a life is told, as far as the settings ask for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

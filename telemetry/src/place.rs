@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The file and who writes it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     texts: Sender<Job>,
 }
 
@@ -39,7 +39,7 @@ impl Place {
     ///
     /// # Errors
     /// It is no folder, or may not be written, or does not answer.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         let path = path.to_owned();
         let (texts, jobs) = channel();
         let (tell, told) = channel();
@@ -57,12 +57,12 @@ impl Place {
     }
 
     /// Has the file replaced by this text.
-    pub(crate) fn put(&self, text: String) {
+    pub fn put(&self, text: String) {
         let _ = self.texts.send(Job::Put(text));
     }
 
     /// Waits a moment for the last text.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         let (done, end) = channel();
         if self.texts.send(Job::Finish(done)).is_ok() {
             match end.recv_timeout(PATIENCE) {

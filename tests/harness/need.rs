@@ -39,6 +39,8 @@ pub enum Need {
     Zstd,
     /// bsdtar, which reads mtree(5).
     Bsdtar,
+    /// promtool, which judges metrics as Prometheus reads them.
+    Promtool,
     /// openssl, which makes the keys of Apps.
     Openssl,
 }
@@ -107,6 +109,7 @@ fn missing(need: Need) -> Option<String> {
                 Err(error) => Some(format!("/dev/fuse: {error}")),
             }
         }),
+        Need::Promtool => program("promtool"),
         Need::Openssl => program("openssl"),
         Need::Rsync => program("rsync"),
         Need::Zstd => program("zstd"),

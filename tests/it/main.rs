@@ -13,6 +13,7 @@ mod secrets;
 mod spot;
 mod stops;
 mod supervise;
+mod telemetry;
 mod tidy;
 mod ways;
 

@@ -61,7 +61,7 @@ impl Lifecycle {
         let lost = if early { "" } else { "\ncontainers, and builds under way, are lost; images and volumes are not" };
         let next = format!("\nboth daemons are started again in {} s ({} of {of})", wait.as_secs(), self.restarts);
         actions.push(Action::Mark(Level::Error, "docker_died", format!("{how}{when}{last}{lost}{next}")));
-        actions.push(Action::Fact("docker_restarts", self.restarts.to_string()));
+        actions.push(Action::Count("docker_restarts", self.restarts as u64));
         if !early {
             actions.push(Action::Arm(Timer::Start, self.plan.start_timeout));
         }

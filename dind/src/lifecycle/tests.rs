@@ -285,7 +285,7 @@ fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
 
 fn show(action: &Action<Words>) -> Option<String> {
     Some(match action {
-        Action::Publish(_) | Action::Recall(_) | Action::Fact(..) | Action::Label(..) => return None,
+        Action::Publish(_) | Action::Recall(_) | Action::Fact(..) | Action::Count(..) | Action::Label(..) => return None,
         Action::Say(level, sentence) | Action::Mark(level, _, sentence) => {
             format!("say {level:?}: {}", sentence.lines().next().unwrap_or_default()).to_lowercase()
         }

@@ -10,6 +10,7 @@ const CACHE: &str = "Tool cache";
 const STOP: &str = "Stop and limits";
 const PLATFORM: &str = "Platform";
 const OUTPUT: &str = "Output and state";
+const METRICS: &str = "Metrics and traces";
 
 const fn setting(group: &'static str, name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Setting {
     Setting { name, aliases: &[], group, value, default, secret: false, help }
@@ -156,4 +157,9 @@ pub(crate) const TABLE: Table = Table(&[
     setting(OUTPUT, "LOG_LEVEL", "error|warn|info|debug", "info", "the least important lines that are written"),
     setting(OUTPUT, "DEBUG_OUTPUT", "YES|NO", "no", "the same as LOG_LEVEL=debug"),
     setting(OUTPUT, "DEBUG_ONLY", "YES|NO", "no", "the same as the command check: say what would happen and end"),
+    setting(METRICS, "AWS_EMF_NAMESPACE", "NAME", "", "write CloudWatch metrics into the log (embedded metric format), in this namespace"),
+    setting(METRICS, "METRICS_FILE", "PATH", "", "keep metrics as Prometheus' text in this file, for node_exporter's textfile collector"),
+    setting(METRICS, "METRICS_LISTEN", "ADDRESS:PORT", "", "serve metrics to Prometheus at /metrics there, as in 0.0.0.0:9402"),
+    setting(METRICS, "TRACE_FILE", "PATH", "", "write the life there at its end, as a trace that ui.perfetto.dev opens"),
+    setting(METRICS, "SETUP_INFO", "YES|NO", "yes", "tell developers of image, cache and docker in \"Set up job\" (.setup_info)"),
 ]);

@@ -1,12 +1,14 @@
 //! From settings to the values a life needs, part by part.
 
-use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use settings::Reader;
 use supervise::{
     Signal,
     records::{self, Format, Sink},
 };
+
+use telemetry::Wishes;
 
 use super::{Docker, Platform, Runner, RunnerCommand, environment};
 
@@ -96,6 +98,26 @@ pub(super) fn platform(reader: &mut Reader) -> Platform {
     let (metadata, agent) = (address("ECS_CONTAINER_METADATA_URI_V4"), address("ECS_AGENT_URI"));
     let spot_base = address("SPOT_METADATA_URL");
     Platform { metadata, agent, protect, spot: spot_base.filter(|_| spot) }
+}
+
+pub(super) fn telemetry(reader: &mut Reader) -> Wishes {
+    let emf = reader.text("AWS_EMF_NAMESPACE");
+    if let Some(name) = &emf
+        && let Err(what) = telemetry::namespace(name)
+    {
+        reader.problem("AWS_EMF_NAMESPACE", &format!("`{name}` is {what}"), Some("write a name as in GitHubRunners or Team/Runners"));
+    }
+    Wishes { emf, metrics: reader.path("METRICS_FILE"), trace: reader.path("TRACE_FILE") }
+}
+
+pub(super) fn metrics_listen(reader: &mut Reader) -> Option<SocketAddr> {
+    let text = reader.text("METRICS_LISTEN")?;
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.port() != 0);
+    if address.is_none() {
+        let hint = "write an address and a port, as in 127.0.0.1:9402, 0.0.0.0:9402 or [::]:9402";
+        reader.problem("METRICS_LISTEN", &format!("`{text}` is not an address to listen at"), Some(hint));
+    }
+    address
 }
 
 pub(super) fn log(reader: &mut Reader) -> records::Settings {

@@ -82,6 +82,9 @@ impl Lifecycle {
         if self.plan.spot {
             actions.push(Action::Run(Job::WatchSpot));
         }
+        if self.plan.serve {
+            actions.push(Action::Run(Job::ServeMetrics));
+        }
         actions
     }
 
@@ -164,7 +167,7 @@ impl Lifecycle {
             (_, Outcome::Protected(answer)) => self.protected(answer),
             (_, Outcome::Perf(perf)) => self.measured(perf),
             (_, Outcome::Spot(SpotNotice::Ends(left))) => self.machine_ends(left),
-            (_, Outcome::Spot(SpotNotice::Unreachable(why))) => vec![Action::Say(Level::Warn, why)],
+            (_, Outcome::Spot(SpotNotice::Unreachable(why)) | Outcome::Unserved(why)) => vec![Action::Say(Level::Warn, why)],
             (Phase::Preparing { .. }, outcome) => self.told_of_registration(outcome),
             _ => vec![],
         }

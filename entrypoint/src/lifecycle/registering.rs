@@ -54,7 +54,8 @@ impl Lifecycle {
             | Outcome::Deregistered(_)
             | Outcome::Protected(_)
             | Outcome::Spot(_)
-            | Outcome::Perf(_) => vec![],
+            | Outcome::Perf(_)
+            | Outcome::Unserved(_) => vec![],
         }
     }
 

@@ -79,9 +79,16 @@ impl Lifecycle {
             (*alive, *listening) = (false, false);
         }
         // The service removes an ephemeral runner with its job. For some seconds a DELETE would still be answered "busy".
+        let mut told = Vec::new();
         if self.job == JobState::Completed && code == Some(0) {
             self.owed.retain(|owed| !matches!(owed, Obligation::Deregister(Registration::Runner { .. })));
+            told.push(Action::Fact("deregistration", "with_job".to_owned()));
         }
+        told.extend(self.after_runner(code, end));
+        told
+    }
+
+    fn after_runner(&mut self, code: Option<u8>, end: ChildEnd) -> Actions {
         // Ended by us.
         if self.ending.is_some() || matches!(self.phase, Phase::Draining(Drain::Ending | Drain::Killed)) {
             return self.leave();

@@ -84,7 +84,8 @@ impl Lifecycle {
                     RemovedBy::ConfigSh => "config.sh remove is done; its lines above say what it removed",
                     RemovedBy::Api | RemovedBy::Others => "registration removed",
                 };
-                let mut actions = vec![Action::Mark(Level::Info, "deregistered", said.to_owned())];
+                let mut actions =
+                    vec![Action::Mark(Level::Info, "deregistered", said.to_owned()), Action::Fact("deregistration", "removed".to_owned())];
                 match self.registration() {
                     // A request that failed before the one that succeeded may have made one too.
                     Some(next) => {
@@ -176,6 +177,9 @@ impl Lifecycle {
         // Without a job the registration was all there was to this life; with one, its own end counts.
         if ending.code() == 0 && self.job == JobState::None && self.registration().is_some() {
             ending = Ending::LeftRegistered;
+        }
+        if self.registration().is_some() {
+            actions.push(Action::Fact("deregistration", "left".to_owned()));
         }
         actions.extend([self.enter(Phase::Done), Action::Fact("reason", ending.reason().to_owned()), Action::Exit(ending.code())]);
         actions

@@ -160,7 +160,10 @@ impl Lifecycle {
                 if let Some(registration) = self.registration() {
                     self.paid(&registration);
                 }
-                actions.push(Action::Mark(Level::Info, "deregistered", "registration removed; no job can come any more".to_owned()));
+                actions.extend([
+                    Action::Mark(Level::Info, "deregistered", "registration removed; no job can come any more".to_owned()),
+                    Action::Fact("deregistration", "removed".to_owned()),
+                ]);
                 // A job that was taken before the answer came is still told to us afterwards; it may end.
                 self.job != JobState::None
             }

@@ -31,6 +31,7 @@ fn plan() -> Plan {
         protect: false,
         spot: false,
         perf: false,
+        serve: false,
         stop: StopBudget::split(30 * SECOND),
         stop_signals: vec![Signal::TERM.number(), Signal::INT.number()],
     }
@@ -55,7 +56,7 @@ fn plans() -> [(&'static str, Plan); 7] {
         ("config.sh beside docker, with a credential", Plan { docker: true, ..bare() }),
         ("registered by others", Plan { removal: RemovedBy::Others, save: Some(SECOND), perf: true, ..bare() }),
         ("limits of its own", Plan { idle_timeout: Some(SECOND), max_lifetime: Some(SECOND), ..bare() }),
-        ("on a platform", Plan { start_delay: SECOND, find_task: true, protect: true, spot: true, ..bare() }),
+        ("on a platform", Plan { start_delay: SECOND, find_task: true, protect: true, spot: true, serve: true, ..bare() }),
     ]
 }
 

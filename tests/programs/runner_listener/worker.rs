@@ -18,7 +18,7 @@ use runner_tests::clock;
 use runner_tests::github::Job;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::hook;
+use crate::{hook, listener};
 
 const SUCCEEDED: u8 = 100;
 const FAILED: u8 = 102;
@@ -60,7 +60,22 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(run(&job, &flags))
 }
 
+/// What the step "Set up job" prints of `.setup_info`: each group folded, nothing of a file that is none (actions/runner,
+/// src/Runner.Worker/JobExtension.cs).
+fn print_setup_info(root: &Path) {
+    let groups = fs::read_to_string(root.join(".setup_info")).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let mut out = std::io::stdout().lock();
+    for group in groups.iter().filter_map(serde_json::Value::as_array).flatten() {
+        let _ = writeln!(out, "##[group]{}", group["group"].as_str().unwrap_or("Machine Setup Info"));
+        for line in group["detail"].as_str().unwrap_or_default().lines() {
+            let _ = writeln!(out, "{line}");
+        }
+        let _ = writeln!(out, "##[endgroup]");
+    }
+}
+
 fn run(job: &Job, flags: &Flags) -> u8 {
+    print_setup_info(&listener::runner_root());
     let work = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let temp = work.join("_temp");
     let workspace = work.join("repo").join("repo");

@@ -203,7 +203,7 @@ impl World {
                     assert!(state.owes.starts_with(&owed), "{:?} against {owed:?}", state.owes);
                 }
                 Action::Say(_, sentence) | Action::Mark(_, _, sentence) => assert!(!sentence.is_empty()),
-                Action::Recall(_) | Action::Fact(..) | Action::Label(..) => {}
+                Action::Recall(_) | Action::Fact(..) | Action::Count(..) | Action::Label(..) => {}
                 Action::Exit(code) => {
                     assert_eq!(index + 1, actions.len(), "nothing comes after the end");
                     return Some(*code);

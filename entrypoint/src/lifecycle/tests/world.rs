@@ -91,7 +91,7 @@ impl World {
                 assert_eq!(state.owes.len(), machine.owed.len());
             }
             Action::Fact("reason", reason) => self.reason = Some(reason.clone()),
-            Action::Say(..) | Action::Mark(..) | Action::Fact(..) | Action::Label(..) => {}
+            Action::Say(..) | Action::Mark(..) | Action::Fact(..) | Action::Count(..) | Action::Label(..) => {}
             Action::Exit(code) => {
                 let reason = self.reason.as_deref().expect("every end has a reason");
                 assert!(Ending::ALL.iter().any(|ending| ending.reason() == reason && ending.code() == *code), "{reason} is not {code}");
@@ -211,6 +211,7 @@ impl World {
             Job::WatchSpot => {
                 vec![Outcome::Spot(SpotNotice::Ends(120 * SECOND)), Outcome::Spot(SpotNotice::Unreachable("no route".into()))]
             }
+            Job::ServeMetrics => vec![Outcome::Unserved("the port is taken".into())],
             Job::Check => vec![Outcome::Checked(Ok(())), Outcome::Checked(Err("missing".into()))],
             Job::WaitForDocker => vec![Outcome::Docker(Ok(vec!["a folder is missing".into()])), Outcome::Docker(Err("not ready".into()))],
             Job::Register => match self.request {
@@ -295,6 +296,7 @@ impl World {
                 self.jobs.retain(|job| !matches!(job, Job::Protect(_)));
             }
             Event::Told(Outcome::Perf(_)) => drop(self.jobs.remove(&Job::ReadPerf)),
+            Event::Told(Outcome::Unserved(_)) => drop(self.jobs.remove(&Job::ServeMetrics)),
             Event::Told(Outcome::Spot(notice)) => {
                 self.foreseen |= matches!(notice, SpotNotice::Ends(_));
                 self.jobs.remove(&Job::WatchSpot);
