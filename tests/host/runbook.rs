@@ -148,6 +148,35 @@ fn a_kernel_without_the_tables_of_the_images_iptables() {
     insta::with_settings!({filters => [(before, "")]}, { told("docker_iptables", &dind, &[]) });
 }
 
+/// What a host does that lets docker start and no container.
+#[test]
+fn a_docker_in_which_no_container_runs() {
+    let _alone = crate::alone();
+    if !need(&[Need::Docker]) {
+        return;
+    }
+    let pair = Pair::new();
+    // As runc tells containerd: in the file that it names.
+    let script = r#"#!/bin/sh
+case " $* " in
+*' create '*)
+    for word; do [ "$before" = --log ] && log=$word; before=$word; done
+    echo '{"level": "error", "msg": "unable to apply cgroup configuration: cannot enter cgroupv2 \"/sys/fs/cgroup/docker\" with domain controllers -- it is in an invalid state"}' > "$log"
+    exit 1
+    ;;
+esac
+exec /opt/runc "$@"
+"#;
+    let runc = pair.bed().path("runc");
+    fs::write(&runc, script).unwrap();
+    fs::set_permissions(&runc, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let real = Rootfs::Docker.path().join("usr/sbin/runc");
+    let sidecar = pair.sidecar().bind_read_only(&real, Path::new("/opt/runc")).bind_read_only(&runc, Path::new("/usr/sbin/runc"));
+    let mut dind = readably(pair.dind().as_pid_1(sidecar)).start();
+    assert_eq!(dind.wait(SOON), Ending::Code(69), "{}", dind.stdout());
+    told("docker_no_container", &dind, &[]);
+}
+
 #[test]
 fn a_volume_that_becomes_full() {
     let _alone = crate::alone();
