@@ -46,6 +46,9 @@ fn told(name: &str, life: &Running, words: &[&str]) {
             text.push_str(line);
             text.push('\n');
         }
+        if line.contains("  ended  exit_code=") {
+            break;
+        }
     }
     let own = [
         (r"\d\d:\d\d:\d\d\.\d{3}", "[CLOCK]"),

@@ -26,8 +26,11 @@ const BELOW: &str = "                               ";
 /// The same without the clock.
 const BELOW_WITHOUT_CLOCK: &str = "                  ";
 
+/// Where the name of a child ends, in a line that is the child's, without the clock.
+const BAR: usize = 16;
+
 /// What the tests put for what differs from run to run, and how it reads in a log. In this order.
-const PLACEHOLDERS: [(&str, &str); 22] = [
+const PLACEHOLDERS: [(&str, &str); 25] = [
     ("[CLOCK] ", ""),
     ("[BED]/task", "/run/task"),
     ("[BED]/empty-home", "/home/runner"),
@@ -36,6 +39,9 @@ const PLACEHOLDERS: [(&str, &str); 22] = [
     ("[BED]/efs", "/mnt/tools"),
     ("[BED]/not-mounted", "/mnt/tools"),
     ("[BED]/daemon.json", "/etc/docker/daemon.json"),
+    ("[BED]/wrong.json", "task.json"),
+    ("[BED]/fargate.json", "task.json"),
+    ("[BED]/missing.json", "another.json"),
     ("[BED]/", "/run/secrets/"),
     ("configuration from http://127.0.0.1:[PORT]", "configuration from https://pool.example.com"),
     ("http://127.0.0.1:[PORT]", "https://github.example.com"),
@@ -198,14 +204,18 @@ fn readable(line: &str) -> Result<String, Failed> {
 /// The records that have one of `words`: whole where their first line has it, else that line with what has it, each part with its hints. The
 /// last record of a life is always there. A cut is marked.
 fn kept(lines: &[String], words: &[&str]) -> String {
-    let has = |line: &str| words.is_empty() || line.contains("  ended  exit_code=") || words.iter().any(|word| line.contains(word));
+    let is_hint = |line: &str| line.trim_start().starts_with("hint: ");
+    let begins = |line: &str| line.as_bytes().get(BAR) == Some(&b'|') || !line.starts_with(' ') && !is_hint(line);
+    let has = |line: &str| {
+        words.is_empty() || line.contains("  ended  exit_code=") || !is_hint(line) && words.iter().any(|word| line.contains(word))
+    };
     let mut keeps = vec![false; lines.len()];
     let (mut first, mut part) = (0, false);
     for (at, line) in lines.iter().enumerate() {
-        if !line.starts_with(' ') {
+        if begins(line) {
             (first, part) = (at, has(line));
         } else if !keeps[first] || !has(&lines[first]) {
-            part = has(line) || part && line.trim_start().starts_with("hint: ");
+            part = has(line) || part && is_hint(line);
         }
         keeps[at] = part;
         keeps[first] |= part;
@@ -316,6 +326,9 @@ mod tests {
         let settings = lines("2 settings are wrong\n  A: bad\n    hint: be good\n  B: bad\n    hint: go");
         assert_eq!(kept(&settings, &["A:"]), "2 settings are wrong\n  A: bad\n    hint: be good\n");
         assert_eq!(kept(&settings, &["B:"]), "2 settings are wrong\n…\n  B: bad\n    hint: go\n");
+        let files = lines("a: bad\nhint: be good\nb: bad\nhint: not as a: bad\n      cache     | refused\nover");
+        assert_eq!(kept(&files, &["a: bad"]), "a: bad\nhint: be good\n");
+        assert_eq!(kept(&files, &["refused"]), "…\n      cache     | refused\n");
         let records = lines("died\n  lost\n  again\ndied\n  given up\nover  ended  exit_code=69");
         assert_eq!(kept(&records, &["given up"]), "…\ndied\n  given up\nover  ended  exit_code=69\n");
         assert_eq!(kept(&records, &["died"]), records.join("\n") + "\n");

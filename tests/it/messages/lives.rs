@@ -40,6 +40,9 @@ fn essence(said: &str, words: &[&str]) -> String {
             text.push_str(line);
             text.push('\n');
         }
+        if line.contains("  ended  exit_code=") {
+            break;
+        }
     }
     text
 }
