@@ -284,7 +284,9 @@ impl Lifecycle {
                     | Phase::Done => return vec![],
                 };
                 let seconds = self.plan.start_timeout.as_secs();
-                let why = format!("docker was not usable within {seconds} s, stuck in {}{}", phase.name(), self.last_complaint());
+                let (stuck, last) = (phase.name(), self.last_complaint());
+                let hint = "hint: the daemons' own lines above say what they wait for; where disks are slow raise DOCKER_START_TIMEOUT";
+                let why = format!("docker was not usable within {seconds} s (DOCKER_START_TIMEOUT), stuck in {stuck}{last}\n{hint}");
                 self.fail_then(Failure { code: exit::UNAVAILABLE, why }, next)
             }
             (Timer::Restart, Phase::Restarting(Step::Waiting)) => self.start_again(),

@@ -32,7 +32,9 @@ pub enum ProbeError {
     )]
     Driver(String),
     /// The API says no.
-    #[error(transparent)]
+    #[error(
+        "{0}\nhint: docker answers, and no container runs in it: those words are docker's and runc's own; `runner-dind check` here looks for what they miss"
+    )]
     Api(#[from] ApiError),
     /// The container ran and did not end as it should.
     #[error("a test container ended with {0} instead of 0")]

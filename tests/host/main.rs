@@ -13,6 +13,7 @@ mod logs;
 mod mirror;
 mod pair;
 mod round_trips;
+mod runbook;
 mod slow_mount;
 mod storage;
 

@@ -1,6 +1,8 @@
 //! What people read when something is wrong: the exact text of both programs for every bad input, with the exit code. Whoever changes
 //! a sentence sees it here, and should read it as somebody would who was woken by it.
 
+mod lives;
+
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use runner_tests::{
@@ -23,7 +25,12 @@ const MARKER: &str = "marker";
 fn reviewed(name: &str, bed: &Bed, launch: Launch<'_>) {
     let mut life = launch.start();
     let ending = life.wait(DEADLINE);
-    let (stdout, stderr) = (life.stdout(), life.stderr());
+    compared(name, bed, ending, life.stdout(), life.stderr());
+}
+
+/// Compares what was said until the end with what was reviewed.
+#[track_caller]
+fn compared(name: &str, bed: &Bed, ending: Ending, stdout: String, stderr: String) {
     for secret in [bed.token(), MARKER] {
         assert!(!stdout.contains(secret) && !stderr.contains(secret), "a secret was said: {stdout}{stderr}");
     }
@@ -45,11 +52,12 @@ fn reviewed(name: &str, bed: &Bed, launch: Launch<'_>) {
     settings.set_omit_expression(true);
     settings.add_filter(&root, "[BED]/");
     settings.add_filter(r"(?m)^\d{2}:\d{2}:\d{2}\.\d{3} ", "[CLOCK] ");
-    settings.add_filter(r"\b(runner-)[a-z0-9]{12}\b", "$1[SUFFIX]");
-    settings.add_filter(r"\[SUFFIX\] \(id \d+\)", "[SUFFIX] (id [ID])");
+    settings.add_filter(r"\b(runner-|build-1-)[a-z0-9]{12}([^\w'])", "$1[SUFFIX]$2");
+    settings.add_filter(r"\(id \d+\)", "(id [ID])");
     settings.add_filter(r"(127\.0\.0\.1|localhost):\d{5}", "$1:[PORT]");
     settings.add_filter(r"\b\d+\.\d+ s\b", "[SECONDS] s");
-    settings.add_filter(r"total_ms=\d+  phases=.*", "total_ms=[MS]  phases=[PHASES]");
+    settings.add_filter(r"busy_ms=\d+", "busy_ms=[MS]");
+    settings.add_filter(r"total_ms=\d+.*", "total_ms=[MS]  phases=[PHASES]");
     settings.add_filter(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", "[TIME]");
     // How many attempts fit into the budget depends on the machine.
     settings.add_filter(r"(?:(\[CLOCK\] WARN  preparing   register [^\n]*\n +hint: [^\n]*\n +trying again in [^\n]*\n))+", "$1");
@@ -255,8 +263,11 @@ fn deployments_that_would_not_work() {
     fs::write(bed.path("wrong.json"), wrong).unwrap();
     let warned = right.replace("/runner-dind:0.1.0", "/runner-dind:latest");
     fs::write(bed.path("warned.json"), warned).unwrap();
+    // What people try first where there is no host of theirs.
+    fs::write(bed.path("fargate.json"), right.replace("[\"EC2\"]", "[\"FARGATE\"]")).unwrap();
     let file = |name: &str| bed.path(name).display().to_string();
     for (name, words) in [
+        ("dind_deploy_fargate", vec![file("fargate.json")]),
         ("dind_deploy_right", vec![file("right.json")]),
         ("dind_deploy_wrong", vec![file("wrong.json"), file("missing.json")]),
         ("dind_deploy_wrong_json", vec!["--json".to_owned(), file("wrong.json")]),

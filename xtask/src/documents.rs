@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use crate::run::{self, Failed};
+use crate::{
+    run::{self, Failed},
+    runbook,
+};
 
 const REFERENCE: &str = "docs/settings.md";
 
@@ -63,7 +66,7 @@ pub(crate) fn write() -> Result<(), Failed> {
             .and_then(|()| fs::write(&path, text))
             .map_err(|error| Failed(format!("{}: {error}", path.display())))?;
     }
-    Ok(())
+    runbook::write()
 }
 
 pub(crate) fn are_current() -> Result<(), Failed> {
@@ -72,7 +75,7 @@ pub(crate) fn are_current() -> Result<(), Failed> {
             return Err(Failed(format!("{file} is out of date: run `cargo xtask docs`")));
         }
     }
-    Ok(())
+    runbook::is_current()
 }
 
 /// README names the two commands, and no link leads nowhere.

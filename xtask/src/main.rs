@@ -9,6 +9,7 @@ mod documents;
 mod images;
 mod machine;
 mod run;
+mod runbook;
 mod runner_version;
 mod statically;
 mod trial;

@@ -54,7 +54,7 @@ pub enum FileError {
         cause: io::Error,
     },
     /// It is not JSON.
-    #[error("{} is not JSON: {cause}", path.display())]
+    #[error("{} is not JSON: {cause}\nhint: mend that file, or let DOCKER_DAEMON_JSON name another", path.display())]
     NotJson {
         /// The file.
         path: PathBuf,

@@ -87,8 +87,8 @@ impl Cure {
         Some(match (self, platform) {
             (Self::Privileges, Docker) => "--privileged, or --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined",
             (Self::Privileges | Self::Seccomp, Ecs) => {
-                "\"privileged\": true in the container definition; linuxParameters.capabilities.add alone does not do, because ECS has no \
-                 field for seccomp"
+                "\"privileged\": true in the container definition, on EC2: Fargate has no privileged containers, and so no docker; \
+                 linuxParameters.capabilities.add alone does not do, because ECS has no field for seccomp"
             }
             (Self::Privileges, Kubernetes) => {
                 "securityContext.privileged: true, or securityContext.capabilities.add: [SYS_ADMIN, NET_ADMIN] with \

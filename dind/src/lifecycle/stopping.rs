@@ -100,7 +100,7 @@ impl Lifecycle {
         }
         let mut actions = vec![
             Action::Abandon(Job::AwaitRunner),
-            Action::Say(Level::Warn, "the runner is still there; docker is taken away from it".to_owned()),
+            Action::Say(Level::Warn, "the runner is still there; docker is taken away from it\nhint: let the platform stop the runner first (dependsOn of ECS and compose, a native sidecar of Kubernetes), or give this container, and its STOP_TIMEOUT, as much time as the runner".to_owned()),
         ];
         actions.extend(self.drain());
         actions

@@ -27,7 +27,11 @@ impl Lifecycle {
 
     pub(super) fn not_formatted(&mut self, how: &str) -> Actions {
         let last = self.last_complaint();
-        self.fail_then(Failure { code: exit::HOST, why: format!("this task's file system could not be made: {how}{last}") }, Self::settle)
+        let hint = "hint: with DOCKER_STORAGE_MODE=loop it is a file in DOCKER_STORAGE_ROOT: is there room, and may files be sparse there?";
+        self.fail_then(
+            Failure { code: exit::HOST, why: format!("this task's file system could not be made: {how}{last}\n{hint}") },
+            Self::settle,
+        )
     }
 
     pub(super) fn mounted(&mut self, result: Result<(), Failure>) -> Actions {

@@ -213,7 +213,7 @@ impl fmt::Display for Hint<'_> {
         let needed = self.0.scope.as_deref().map_or("", Scope::needed_permission);
         match &*self.0.fault {
             Fault::Unauthorized(_) => {
-                write!(f, "\nhint: the token is wrong, expired or revoked, or belongs to another GitHub host; it needs {needed}")
+                write!(f, "\nhint: the token in ACCESS_TOKEN, or in its file, is wrong, expired or revoked, or belongs to another GitHub host; it needs {needed}")
             }
             Fault::AppRefused { clock: Some(_), .. } => f.write_str("\nhint: set the clock of this host; GitHub takes an App's signature for a few minutes only"),
             Fault::AppRefused { clock: None, .. } => {
@@ -223,8 +223,10 @@ impl fmt::Display for Hint<'_> {
                 "\nhint: install the App on that account and give it access to the repository; APP_LOGIN, when set, must be the account it is installed on",
             ),
             Fault::NotGranted(_) => write!(f, "\nhint: the App needs {needed}; a right that was added later must be accepted by the account's owner"),
-            Fault::GroupFull(_) => f.write_str("\nhint: delete runners of that group that are offline, or use another group"),
-            Fault::NoJitConfig { .. } => f.write_str("\nhint: such an address is often good for one start only: make a new one for each"),
+            Fault::GroupFull(_) => f.write_str("\nhint: delete runners of that group that are offline, or let RUNNER_GROUP name another group"),
+            Fault::NoJitConfig { .. } => f.write_str(
+                "\nhint: an address in JITCONFIG_URL is often good for one start only: make a new one for each, and let nothing restart this container",
+            ),
             Fault::Forbidden { accepted, .. } => {
                 write!(f, "\nhint: the token needs {needed}")?;
                 match accepted {
@@ -239,15 +241,21 @@ impl fmt::Display for Hint<'_> {
                 None => Ok(()),
             },
             Fault::Limited { .. } => {
-                f.write_str("\nhint: too many calls with this credential; start fewer runners at once or use one credential per fleet")
+                f.write_str("\nhint: too many calls with this credential: start fewer runners at once, or give each fleet an App of its own; REGISTRATION_TIMEOUT is the longest wait")
             }
             Fault::Unreachable(_) => {
-                f.write_str("\nhint: check DNS, the proxy, the firewall and the host name of the API from inside this container")
+                f.write_str("\nhint: from inside this container check DNS, the proxy (https_proxy), the firewall, and GITHUB_HOST or GITHUB_API_URL; for a certificate of your own there is GITHUB_CA_FILE")
             }
             Fault::NoSuchGroup(_) => f.write_str(
-                "\nhint: group names are compared without regard to case; the group must be visible to this organisation or enterprise",
+                "\nhint: RUNNER_GROUP must name a group that this organisation or enterprise can see; case does not matter",
             ),
-            _ => Ok(()),
+            Fault::Conflict(_) => f.write_str("\nhint: RUNNER_NAME must be fresh for every task; with RUNNER_NAME_PREFIX each gets a random end"),
+            Fault::Server { .. } | Fault::Lost(_) => f.write_str(
+                "\nhint: nothing is wrong on this side: www.githubstatus.com may know; REGISTRATION_TIMEOUT is how long a start goes on trying",
+            ),
+            Fault::Garbled { .. } => f.write_str("\nhint: is what GITHUB_HOST or GITHUB_API_URL names GitHub's API, and no proxy's page?"),
+            Fault::Invalid { .. } => f.write_str("\nhint: check RUNNER_NAME, RUNNER_LABELS and RUNNER_WORKDIR against GitHub's words"),
+            Fault::Setup(_) => Ok(()),
         }
     }
 }

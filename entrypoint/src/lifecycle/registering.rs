@@ -115,7 +115,13 @@ impl Lifecycle {
             actions.extend(self.prepared(Part::Register));
         } else {
             let ending = if self.token_refused { Ending::CredentialsRefused } else { Ending::GitHubUnreachable };
-            let why = format!("config.sh did not register the runner ({end}); its lines above say why");
+            let hint = match ending {
+                Ending::CredentialsRefused => {
+                    "\nhint: a registration token (RUNNER_TOKEN) lives one hour: make a new one for each start, or set ACCESS_TOKEN or an App"
+                }
+                _ => "",
+            };
+            let why = format!("config.sh did not register the runner ({end}); its lines above say why{hint}");
             actions.extend(self.give_up(Part::Register, ending, why));
         }
         actions

@@ -1,9 +1,15 @@
 //! While the runner lives: what its lines mean, and what its end means.
 
-use supervise::{Action, ChildEnd, Level};
+use supervise::{Action, ChildEnd, Level, Signal};
 
 use super::{Actions, Drain, Job, JobState, Lifecycle, Note, Obligation, Phase, Registration, Role, Timer, Words};
 use crate::stages::{Ending, RELAUNCHES, relaunch_pause};
+
+/// Why a runner is started again, and what helps when that does not.
+const RETRYABLE: (&str, &str) = ("after an error it calls retryable", "its own lines above say which");
+/// See [`RETRYABLE`].
+const UPDATE: (&str, &str) =
+    ("after an update of itself", "build the image with the newest actions/runner release, so that GitHub asks for no update");
 
 impl Lifecycle {
     pub(super) fn start_runner(&mut self) -> Actions {
@@ -96,10 +102,8 @@ impl Lifecycle {
         // A relaunched runner whose registration is used up would only be refused, and a second job is never wanted.
         let again = self.job == JobState::None && matches!(self.phase, Phase::Running { .. });
         match code {
-            Some(2) if again => {
-                self.relaunch("after an error it calls retryable", |turn| Action::Arm(Timer::Relaunch, relaunch_pause(turn)))
-            }
-            Some(3 | 4) if again => self.relaunch("after an update of itself", |_| Action::Run(Job::AwaitUpdate)),
+            Some(2) if again => self.relaunch(RETRYABLE, |turn| Action::Arm(Timer::Relaunch, relaunch_pause(turn))),
+            Some(3 | 4) if again => self.relaunch(UPDATE, |_| Action::Run(Job::AwaitUpdate)),
             _ => {
                 let (ending, level, why) = self.why(code, end);
                 self.end_as(ending);
@@ -124,11 +128,11 @@ impl Lifecycle {
         };
         match code {
             Some(0) if self.job == JobState::None && self.reason.is_none() => {
-                (Ending::Withdrawn, Level::Warn, "the runner ended without a job: its registration was withdrawn".to_owned())
+                (Ending::Withdrawn, Level::Warn, "the runner ended without a job: its registration was withdrawn\nhint: somebody, or a controller, deleted this runner on GitHub while it was idle".to_owned())
             }
             Some(0 | 100..=105) => (self.as_intended(), Level::Info, format!("the runner ended {job}")),
-            Some(1) => (Ending::Unavailable, Level::Error, "the runner gave up (exit code 1); its own lines above say why".to_owned()),
-            Some(5) => (Ending::GitHubUnreachable, Level::Error, "GitHub already has a session for this runner (exit code 5)".to_owned()),
+            Some(1) => (Ending::Unavailable, Level::Error, "the runner gave up (exit code 1); its own lines above say why\nhint: most often its registration is gone, or a proxy or firewall keeps it from *.actions.githubusercontent.com".to_owned()),
+            Some(5) => (Ending::GitHubUnreachable, Level::Error, "GitHub already has a session for this runner (exit code 5)\nhint: two tasks share one registration: give each a JIT configuration, or a RUNNER_NAME, of its own".to_owned()),
             Some(7) => (
                 Ending::VersionRefused,
                 Level::Error,
@@ -137,16 +141,21 @@ impl Lifecycle {
             ),
             // The job is over; what the Listener met afterwards is not its failure.
             Some(2..=4) if self.job == JobState::Completed => (Ending::JobDone, Level::Info, format!("the runner ended {job} ({end})")),
-            _ => (Ending::Unavailable, Level::Error, format!("the runner died {job} ({end})")),
+            _ => {
+                // 137 is a shell's word for it, as `run.sh` is one.
+                let killed = end == ChildEnd::Signal(Signal::KILL) || code == Some(137);
+                let hint = if killed { "\nhint: if nobody killed it, the kernel did for lack of memory: raise the memory limit of the task" } else { "" };
+                (Ending::Unavailable, Level::Error, format!("the runner died {job} ({end}){hint}"))
+            }
         }
     }
 
-    fn relaunch(&mut self, why: &str, wait: impl FnOnce(u8) -> Action<Words>) -> Actions {
+    fn relaunch(&mut self, (why, hint): (&str, &str), wait: impl FnOnce(u8) -> Action<Words>) -> Actions {
         if self.relaunches == RELAUNCHES {
             self.end_as(Ending::GitHubUnreachable);
             let mut actions = vec![Action::Say(
                 Level::Error,
-                format!("the runner was started {RELAUNCHES} times again and still does not stay; giving up"),
+                format!("the runner ended {why}, and was started again {RELAUNCHES} times before; giving up\nhint: {hint}"),
             )];
             actions.extend(self.leave());
             return actions;

@@ -116,7 +116,7 @@ impl Lifecycle {
         let Phase::Settling { saving, deregistering, unprotecting, reading } = &mut self.phase else { return vec![] };
         match timer {
             Timer::Save if *saving => vec![
-                Action::Say(Level::Warn, "the tool cache was not saved in time; what was published is whole".to_owned()),
+                Action::Say(Level::Warn, "the tool cache was not saved in time; what was published is whole\nhint: TOOL_CACHE_SAVE_TIMEOUT is the limit, and in a stop at most a quarter of STOP_TIMEOUT".to_owned()),
                 // It gives up what is half done and names it.
                 Action::Signal(Target::Group(Role::Save), Signal::TERM),
                 Action::Arm(Timer::AfterKill, AFTER_KILL),

@@ -137,7 +137,14 @@ impl Lifecycle {
         actions.push(self.enter(Phase::Draining(Drain::Ending)));
         if self.job == JobState::Running {
             self.end_as(Ending::JobCut);
-            actions.push(Action::Mark(Level::Warn, "job_cancelled", "the time for the job is over; cancelling it".to_owned()));
+            let hint = match self.stopping {
+                Some(Cause::Signal) => {
+                    "\nhint: a job gets what the rest of a stop leaves of STOP_TIMEOUT: raise it together with the platform's own time: stopTimeout \
+                     (ECS), terminationGracePeriodSeconds (Kubernetes), kill_timeout (Nomad), --stop-timeout (docker run)"
+                }
+                Some(Cause::Foreseen) | None => "",
+            };
+            actions.push(Action::Mark(Level::Warn, "job_cancelled", format!("the time for the job is over; cancelling it{hint}")));
         }
         actions.extend([
             Action::Disarm(Timer::Ask),
