@@ -8,6 +8,8 @@
 mod emf;
 mod exposition;
 mod metric;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod place;
 mod trace;
 
@@ -27,6 +29,25 @@ pub struct Wishes {
     pub metrics: Option<PathBuf>,
     /// The file that gets the trace at the end.
     pub trace: Option<PathBuf>,
+    /// Who gets the spans at the end.
+    pub collector: Option<Collector>,
+}
+
+/// An OpenTelemetry collector.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// Its address, without a slash at its end and without `/v1/traces`.
+    pub endpoint: String,
+    /// What it wants to be told with each request; may be secret.
+    pub headers: Vec<(String, String)>,
+    /// The span that the life belongs to, as W3C writes it.
+    pub parent: Option<String>,
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collector").field("endpoint", &self.endpoint).field("parent", &self.parent).finish_non_exhaustive()
+    }
 }
 
 /// The observers that are wished for, and a sentence about each that cannot be.
@@ -45,7 +66,26 @@ pub fn observers(wishes: &Wishes, table: Table) -> (Vec<Box<dyn Observer>>, Vec<
     if let Some(place) = wishes.trace.as_ref().and_then(|path| open("TRACE_FILE", path)) {
         observers.push(Box::new(trace::File::new(place)));
     }
+    if let Some(collector) = &wishes.collector {
+        match spans(collector) {
+            Some(spans) => observers.push(spans),
+            None => problems.push(format!(
+                "OTEL_EXPORTER_OTLP_ENDPOINT: this program was built without it; no spans go to {}\nhint: build it with --features otlp",
+                collector.endpoint
+            )),
+        }
+    }
     (observers, problems)
+}
+
+#[cfg(feature = "otlp")]
+fn spans(collector: &Collector) -> Option<Box<dyn Observer>> {
+    Some(Box::new(otlp::Spans::new(collector.clone())))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn spans(_: &Collector) -> Option<Box<dyn Observer>> {
+    None
 }
 
 /// Whether a namespace is one that CloudWatch takes: 1 to 255 of letters, digits and `.-_/#:` and blanks, and not one of AWS' own
