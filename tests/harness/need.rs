@@ -41,6 +41,10 @@ pub enum Need {
     Bsdtar,
     /// openssl, which makes the keys of Apps.
     Openssl,
+    /// The shells that there are completions for.
+    Shells,
+    /// mandoc, which judges man pages.
+    Mandoc,
 }
 
 /// `true` when all is there. Otherwise says what is missing and why.
@@ -108,6 +112,8 @@ fn missing(need: Need) -> Option<String> {
             }
         }),
         Need::Openssl => program("openssl"),
+        Need::Shells => ["bash", "zsh", "fish"].into_iter().find_map(program),
+        Need::Mandoc => program("mandoc"),
         Need::Rsync => program("rsync"),
         Need::Zstd => program("zstd"),
         Need::Bsdtar => program("bsdtar"),

@@ -4,10 +4,13 @@
 
 mod ami;
 mod check;
+mod completions;
 mod deployments;
 mod documents;
 mod images;
 mod machine;
+mod man_page;
+mod program;
 mod run;
 mod runner_version;
 mod statically;
@@ -37,7 +40,7 @@ usage: cargo xtask COMMAND
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
-  docs             writes the settings reference and the rules for deployments from the programs' own tables
+  docs             writes the settings reference, man pages, completions and the rules for deployments from the programs' own tables
 ";
 
 fn main() -> ExitCode {
