@@ -77,6 +77,13 @@ fn the_man_pages_have_nothing_that_mandoc_warns_of() {
     }
 }
 
+#[test]
+fn the_picture_of_the_demo_shows_a_good_end_and_is_light_to_load() {
+    let picture = fs::read_to_string(docs().join("demo.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.contains("All is as it should be.") && picture.len() < 100_000);
+    assert!(!picture.contains("/tmp") && !picture.contains("/target/"), "a path of the machine that recorded it");
+}
+
 /// What is typed, and what must be offered; the last word is completed. A file to find is `allowed.txt` in the folder of the test.
 const TYPED: [(&[&str], &[&str]); 9] = [
     (&["runner-entrypoint", "che"], &["check"]),

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, Command as Known, ValueHint};
-use clap_complete::{Shell, generate};
+use clap_complete::{Generator as _, Shell, generate};
 
 use crate::program::{Choice, Program, Setting, choices};
 
-/// The shells, and what a file of each is called.
-pub(crate) const SHELLS: [(Shell, fn(&str) -> String); 3] = [
-    (Shell::Bash, |program| format!("{program}.bash")),
-    (Shell::Zsh, |program| format!("_{program}")),
-    (Shell::Fish, |program| format!("{program}.fish")),
-];
+/// The shells that there are completions for.
+pub(crate) const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
+
+/// What the file of a shell is called, as that shell looks for it.
+pub(crate) fn file_name(shell: Shell, program: &str) -> String {
+    shell.file_name(program)
+}
 
 /// The completions of a program for one shell.
 pub(crate) fn completions(program: &Program, shell: Shell) -> String {
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_command_option_setting_and_choice_is_in_the_completions_of_every_shell() {
-        for (shell, _) in SHELLS {
+        for shell in SHELLS {
             let text = completions(&program(), shell);
             for word in ["access-token-file", "kind", "folder", "human", "cache", "gc", "unused-for", "help", "access", "all"] {
                 assert!(text.contains(word), "{shell}: {word} is not in\n{text}");

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    completions::{SHELLS, completions},
+    completions::{SHELLS, completions, file_name},
     man_page::man_page,
     program::{PROGRAMS, Program, Setting},
     run::{self, Failed},
@@ -43,7 +43,7 @@ fn generated() -> Result<Vec<(String, String)>, Failed> {
         known.push_str(&known_settings(name, &said));
         readme = between_markers(&readme, name, &first)?;
         files.push((format!("{MAN}/{name}.1"), man_page(&program)));
-        files.extend(SHELLS.map(|(shell, file)| (format!("{COMPLETIONS}/{}", file(name)), completions(&program, shell))));
+        files.extend(SHELLS.map(|shell| (format!("{COMPLETIONS}/{}", file_name(shell, name)), completions(&program, shell))));
     }
     let rules = said_by("runner-dind", &["check-deploy", "--rules", "--markdown"])?;
     let rules = format!(

@@ -11,6 +11,7 @@ mod images;
 mod machine;
 mod man_page;
 mod program;
+mod record;
 mod run;
 mod runner_version;
 mod statically;
@@ -40,6 +41,7 @@ usage: cargo xtask COMMAND
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
+  record           runs the demo on a terminal of its own and writes docs/demo.svg, the picture in README
   docs             writes the settings reference, man pages, completions and the rules for deployments from the programs' own tables
 ";
 
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Some("check-deploy") => deployments::judge(&rest),
         Some("bump-runner") => runner_version::bump(&rest),
         Some("docs") => documents::write(),
+        Some("record") => record::record(),
         _ => {
             print!("{USAGE}");
             return ExitCode::from(64);
