@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use supervise::{Effects, Output, Program, Tell, Work};
+use supervise::{Doing, Effects, Measure, Output, Program, Tell, Work};
 
 use crate::{
     config::Config,
@@ -18,7 +18,7 @@ use crate::{
     gate, ground, host,
     socket::Socket,
     storage::{DataRoot, Disk, StorageRoot},
-    words::{Failure, Job, Note, Outcome, Role, Words, exit},
+    words::{Failure, Job, Note, Obligation, Outcome, Role, Words, exit},
 };
 
 mod guarding;
@@ -35,6 +35,8 @@ pub struct World {
     environment: BTreeMap<OsString, OsString>,
     task: Rc<RefCell<Option<Task>>>,
     version: serving::Known,
+    /// What was measured and not told yet.
+    measures: Rc<RefCell<Vec<Measure>>>,
 }
 
 /// What belongs to this task once it is made.
@@ -54,7 +56,7 @@ struct Task {
 impl World {
     /// `environment` is this process's own.
     pub fn new(config: Config, environment: BTreeMap<OsString, OsString>) -> Self {
-        Self { config: Rc::new(config), environment, task: Rc::default(), version: Rc::default() }
+        Self { config: Rc::new(config), environment, task: Rc::default(), version: Rc::default(), measures: Rc::default() }
     }
 
     fn search(&self) -> OsString {
@@ -159,6 +161,37 @@ impl Effects<Words> for World {
             Role::Containerd | Role::Dockerd | Role::Version => self.hear(role, line),
         }
     }
+
+    fn called(&self, doing: Doing<'_, Words>) -> Option<&'static str> {
+        Some(match doing {
+            Doing::Child(Role::Mkfs) => "format",
+            Doing::Job(Job::Furnish) => "configure",
+            Doing::Job(Job::Probe) => "probe",
+            Doing::Job(Job::Sweep) => "sweep",
+            Doing::Job(Job::Clear) => "clear",
+            Doing::Job(Job::AwaitRunner) => "await runner",
+            Doing::Job(Job::KillContainers) => "kill",
+            Doing::Job(Job::Pay(Obligation::Unmount)) => "unmount",
+            Doing::Job(Job::Pay(Obligation::RemoveDataRoot)) => "remove",
+            // What a phase is for, what lasts as long as the life, and what takes no time.
+            Doing::Use | Doing::Child(_) | Doing::Job(_) => return None,
+        })
+    }
+
+    fn failed(&self, outcome: &Outcome) -> bool {
+        matches!(
+            outcome,
+            Outcome::Furnished(Err(_))
+                | Outcome::Usable(Err(_))
+                | Outcome::Cleared(Err(_))
+                | Outcome::ContainersKilled(Err(_))
+                | Outcome::Paid(_, Err(_))
+        )
+    }
+
+    fn measured(&mut self) -> Vec<Measure> {
+        std::mem::take(&mut *self.measures.borrow_mut())
+    }
 }
 
 fn from_now(span: Duration) -> Instant {
@@ -174,7 +207,6 @@ fn collapse(what: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Obligation;
 
     #[test]
     fn what_the_daemons_say_is_a_note_only_where_it_matters() {

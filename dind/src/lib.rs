@@ -145,7 +145,7 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
             return exit::BUG;
         }
     };
-    info!(version = env!("CARGO_PKG_VERSION"), "{NAME} starts");
+    info!(event = "starts", version = env!("CARGO_PKG_VERSION"), "{NAME} starts");
     let mut state_file = StateFile::at(&config.own_folder(), NAME);
     match state_file.claim() {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -165,7 +165,7 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         signals,
         Lifecycle::new(plan),
         World::new(config, environment),
-        supervise::Outlets { state_file: Some(state_file), termination_log: None },
+        supervise::Outlets { program: NAME, state_file: Some(state_file), termination_log: None, observers: Vec::new() },
     )
 }
 

@@ -68,6 +68,7 @@ pub async fn probe(docker: &Docker) -> Result<Info, ProbeError> {
     answering(docker).await;
     let info = docker.info().await?;
     info!(
+        event = "docker_answers",
         took_ms = milliseconds(started),
         version = info.server_version,
         driver = info.driver,
@@ -87,7 +88,7 @@ pub async fn probe(docker: &Docker) -> Result<Info, ProbeError> {
         warn!(%error, "the test image stays behind");
     }
     result?;
-    info!(took_ms = milliseconds(started), imported_ms, "a container runs");
+    info!(event = "container_runs", took_ms = milliseconds(started), imported_ms, "a container runs");
     Ok(info)
 }
 

@@ -577,7 +577,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -602,7 +602,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -634,7 +634,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -659,7 +659,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -727,7 +727,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -777,7 +777,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -809,7 +809,7 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --report)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json both" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -426,7 +426,8 @@ complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cach
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from restore" -l trust -d 'whose packs: those of this trust domain' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from restore" -l jobs -d 'files of trees, or parts of packs, at once, 1 to 256' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from restore" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from restore" -l read-only -d 'write nothing to REMOTE, not even that a pack was used'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from restore" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from save" -l from -d 'where versions are read' -r -f -a "(__fish_complete_directories)"
@@ -436,34 +437,40 @@ tree\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from save" -l trust -d 'whose packs: those of this trust domain' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from save" -l jobs -d 'files of trees, or parts of packs, at once, 1 to 256' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from save" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from save" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from import" -l trust -d 'whose packs: those of this trust domain' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from import" -l jobs -d 'files of trees, or parts of packs, at once, 1 to 256' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from import" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from import" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from export" -l tools -d 'only these, as node@20,python@3.12,go' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from export" -l trust -d 'whose packs: those of this trust domain' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from export" -l jobs -d 'files of trees, or parts of packs, at once, 1 to 256' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from export" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from export" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from list" -l trust -d 'whose packs: those of this trust domain' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from list" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from list" -l long -d 'also sizes and files of what is packed'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from list" -l digests -d 'instead of the table the lines for --allow'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from list" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from verify" -l tools -d 'only these, as node@20,python@3.12,go' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from verify" -l trust -d 'whose packs: those of this trust domain' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from verify" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from verify" -l quarantine -d 'put broken packs aside, so that good ones can be saved'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from verify" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l unused-for -d 'packs that were not restored for that long, as 30d or 12h' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l report -d 'what to print' -r -f -a "human\t''
-json\t''"
+json\t''
+both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l dry-run -d 'only say what would go'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand reference" -l json -d 'for programs: commands, settings and exit codes'

@@ -44,7 +44,7 @@ use std::io::Write;
 use supervise::Signals;
 
 pub(crate) use self::command_line::COMMANDS;
-use self::command_line::{Asked, Request, Verb, Way, parsed};
+use self::command_line::{Asked, Request, Style, Verb, Way, parsed};
 use self::dir::Gate;
 use self::gc::Gc;
 use self::list::List;
@@ -99,7 +99,7 @@ fn command(
     prepare_process(request.verb.way().map_or(0, |way| way.jobs));
     let progress = Progress::default();
     let done = match request.verb.deed() {
-        Some(deed) => shown(deed, &progress, form(request.json), err, || perform(&request, stop, &progress)),
+        Some(deed) => shown(deed, &progress, form(request.style == Style::Json), err, || perform(&request, stop, &progress)),
         None => perform(&request, stop, &progress),
     };
     match done {
@@ -147,8 +147,16 @@ impl Verb {
 
 fn perform(request: &Request, stop: &Stop, progress: &Progress) -> Result<Done, Unusable> {
     let (stop, progress, gate) = (stop.clone(), progress.clone(), Gate::default());
-    let json = request.json;
-    let told = |report: report::Report| Done { good: report.failed.is_empty(), text: if json { report.json() } else { report.human() } };
+    let style = request.style;
+    let json = style == Style::Json;
+    let told = |report: report::Report| {
+        let text = match style {
+            Style::Human => report.human(),
+            Style::Json => report.json(),
+            Style::Both => format!("{}\n{}", report.human(), report.json()),
+        };
+        Done { good: report.failed.is_empty(), text }
+    };
     match &request.verb {
         Verb::Restore { way: Way { from, to, trust, jobs }, selection, allow, read_only, export } => {
             let (jobs, selection, allow) = (*jobs, selection.clone(), allow.clone());

@@ -5,7 +5,7 @@ mod cache;
 use std::{ffi::OsString, future::ready, io, path::PathBuf, rc::Rc, time::Duration};
 
 use settings::Secret;
-use supervise::{Errand, Output, Program, Tell, Work, off_loop};
+use supervise::{Doing, Errand, Measure, Output, Program, Tell, Work, off_loop, records};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -41,12 +41,16 @@ pub(crate) struct Effects {
     itself: PathBuf,
     /// What the job waits in for its cache.
     hook: Option<PathBuf>,
+    /// What was counted and not told yet.
+    measures: Vec<Measure>,
+    /// How often GitHub was asked once more for a registration.
+    retries: u64,
 }
 
 impl Effects {
     pub(crate) fn new(config: Config, hook: Option<PathBuf>) -> Self {
         let itself = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-        Self { config: Rc::new(config), start: None, task: None, itself, hook }
+        Self { config: Rc::new(config), start: None, task: None, itself, hook, measures: Vec::new(), retries: 0 }
     }
 
     fn program_of_runner(&self, which: runner::Which<'_>) -> Program {
@@ -238,6 +242,10 @@ impl supervise::Effects<Words> for Effects {
             Ok(Answer::Outcome(outcome)) => {
                 match &outcome {
                     Outcome::Task(Ok(task)) => self.task = Some(task.clone()),
+                    Outcome::Waiting(_) => {
+                        self.retries += 1;
+                        self.measures.push(("register_retries", self.retries));
+                    }
                     Outcome::Permitted(name) => {
                         if let Some(Start::Token { name: known, .. }) = &mut self.start {
                             known.clone_from(name);
@@ -248,10 +256,12 @@ impl supervise::Effects<Words> for Effects {
                 Some(outcome)
             }
             Ok(Answer::JitConfig(blob)) => {
+                records::mask(blob.reveal());
                 self.start = Some(Start::Jit(Secret::new(blob.reveal())));
                 None
             }
             Ok(Answer::Token(token)) => {
+                records::mask(token.reveal());
                 self.start = Some(Start::Token { name: String::new(), token: Secret::new(token.reveal()) });
                 None
             }
@@ -270,8 +280,46 @@ impl supervise::Effects<Words> for Effects {
         match role {
             Role::Runner => runner::note(line),
             Role::Configure | Role::Unconfigure => runner::note_of_config(line),
-            Role::Restore | Role::Save => None,
+            Role::Restore | Role::Save => {
+                match cache::Tally::read(line) {
+                    Some(tally) => self.measures.extend(tally.measures(role)),
+                    None => records::relay("cache", None, line, vec![]),
+                }
+                None
+            }
         }
+    }
+
+    fn called(&self, doing: Doing<'_, Words>) -> Option<&'static str> {
+        Some(match doing {
+            Doing::Use => "job",
+            Doing::Child(Role::Restore) => "restore",
+            Doing::Child(Role::Save) => "save",
+            Doing::Child(Role::Configure) => "config.sh",
+            Doing::Child(Role::Unconfigure) | Doing::Job(Job::Deregister(_)) => "deregister",
+            Doing::Job(Job::FindTask) => "find task",
+            Doing::Job(Job::WaitForDocker) => "docker",
+            Doing::Job(Job::Register) => "register",
+            Doing::Job(Job::AwaitUpdate) => "update",
+            // The phases tell of it.
+            Doing::Child(Role::Runner) | Doing::Job(Job::Check) => return None,
+            Doing::Job(Job::ReadRegistration | Job::Protect(_) | Job::WatchSpot | Job::ReadPerf) => return None,
+        })
+    }
+
+    fn failed(&self, outcome: &Outcome) -> bool {
+        matches!(
+            outcome,
+            Outcome::Checked(Err(_))
+                | Outcome::Task(Err(_))
+                | Outcome::Docker(Err(_))
+                | Outcome::RegisterFailed { .. }
+                | Outcome::Deregistered(Removal::Failed(_))
+        )
+    }
+
+    fn measured(&mut self) -> Vec<Measure> {
+        std::mem::take(&mut self.measures)
     }
 }
 
@@ -291,7 +339,10 @@ fn not_done(job: &Job, why: String) -> Outcome {
 }
 
 fn text(secret: &Secret) -> io::Result<SecretText> {
-    secret.reveal().map(|text| SecretText::new(text.as_str()))
+    let text = secret.reveal()?;
+    // A file may hold another one by now.
+    records::mask(&text);
+    Ok(SecretText::new(text.as_str()))
 }
 
 fn endpoint(github: &config::GitHub) -> Endpoint {

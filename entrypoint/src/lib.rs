@@ -34,6 +34,8 @@ use effects::Effects;
 use guide::GUIDE;
 use lifecycle::{Lifecycle, Plan, RemovedBy};
 
+const NAME: &str = "runner-entrypoint";
+
 /// Usage error (sysexits.h, `EX_USAGE`).
 const USAGE: u8 = 64;
 /// A bug of ours, or a machine without the simplest things.
@@ -113,6 +115,9 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
         return check::report(&config, &given);
     }
     records::start(records::Settings { colour, ..config.log });
+    for secret in config.secrets() {
+        let _ = secret.reveal().map(|text| records::mask(&text));
+    }
     if let Some(error) = open {
         tracing::warn!(%error, "this process could not be closed to the job's user");
     }
@@ -123,8 +128,9 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
         tracing::warn!("{why}");
         None
     });
-    let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");
-    let outlets = Outlets { state_file: Some(state), termination_log: Some(config.termination_log.clone()) };
+    let state = StateFile::at(&config.task_dir.join("runner"), NAME);
+    let outlets =
+        Outlets { program: NAME, state_file: Some(state), termination_log: Some(config.termination_log.clone()), observers: Vec::new() };
     drive(signals, Lifecycle::new(plan(&config, hook.is_some())), Effects::new(config, hook), outlets)
 }
 

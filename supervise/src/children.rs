@@ -12,6 +12,7 @@ use std::{
     },
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use nix::{
@@ -26,11 +27,20 @@ use crate::{
     kernel::{self, Reaped},
 };
 
+/// So many strangers in one round are a storm: thousands may be about to end.
+const STORM: usize = 16;
+
+/// How long they are left to end before the next round. Each waitpid(2) walks the list of children up to the first that has ended, and the
+/// last of a round walks all of it: beside thousands that live, taking each as it ends costs twice the time of letting them end first.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The children of this process, those we started by role and all others as strangers.
 #[derive(Debug)]
 pub(crate) struct Children<Role> {
     roles: HashMap<Pid, Role>,
     here: Pid,
+    /// SIGCHLD is held back: the next round comes by itself.
+    held: bool,
 }
 
 /// The ends to read of a child whose output is lines.
@@ -47,15 +57,19 @@ pub(crate) struct Round<Role> {
     pub(crate) ended: Vec<(Role, ChildEnd)>,
     /// No child is left, ours or a stranger.
     pub(crate) alone: bool,
+    /// When to reap again, whatever is heard until then.
+    pub(crate) again: Option<Duration>,
 }
 
 impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
     pub(crate) fn new() -> Self {
-        Self { roles: HashMap::new(), here: nix::unistd::getpid() }
+        Self { roles: HashMap::new(), here: nix::unistd::getpid(), held: false }
     }
 
     /// Starts a child. `input` is all that its standard input holds.
     pub(crate) fn spawn(&mut self, role: Role, program: &Program, input: Option<&[u8]>) -> Result<Option<Pipes>, SpawnError> {
+        // A child would inherit what is held back, and never hear of its own children.
+        self.hold(false);
         let failed = |error: io::Error| SpawnError {
             program: program.file.to_string_lossy().into_owned(),
             kind: error.kind(),
@@ -90,12 +104,15 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
     /// Takes the status of every child that has ended, also of those this process never started.
     pub(crate) fn reap(&mut self) -> Round<Role> {
         // Held for the loop, the SIGCHLDs of thousands that end at once become one; else each would run the handler and wake us.
-        let held = SigSet::from(nix::sys::signal::SIGCHLD);
-        let _ = held.thread_block();
-        let mut round = Round { ended: Vec::new(), alone: false };
+        self.hold(true);
+        let mut round = Round { ended: Vec::new(), alone: false, again: None };
+        let mut strangers = 0;
         loop {
             match kernel::reap_one() {
-                Reaped::Ended(pid, end) => round.ended.extend(self.roles.remove(&pid).map(|role| (role, end))),
+                Reaped::Ended(pid, end) => match self.roles.remove(&pid) {
+                    Some(role) => round.ended.push((role, end)),
+                    None => strangers += 1,
+                },
                 Reaped::Nothing => break,
                 Reaped::NoChildren => {
                     round.alone = true;
@@ -103,8 +120,17 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
                 }
             }
         }
-        let _ = held.thread_unblock();
+        round.again = (strangers >= STORM && !round.alone).then_some(PAUSE);
+        self.hold(round.again.is_some());
         round
+    }
+
+    fn hold(&mut self, hold: bool) {
+        if hold != self.held {
+            let set = SigSet::from(nix::sys::signal::SIGCHLD);
+            let _ = if hold { set.thread_block() } else { set.thread_unblock() };
+            self.held = hold;
+        }
     }
 
     /// Sends `signal`; a target that is gone already is what the sender wanted.

@@ -2,6 +2,8 @@
 //!
 //! From [`drive`] on nothing gives up: a failure is an event or a warning, because the death of PID 1 kills everything beside it.
 
+mod jobs;
+
 use std::{
     collections::{HashMap, VecDeque},
     path::PathBuf,
@@ -15,21 +17,34 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    Action, ChildEnd, Effects, Errand, Event, Level, Machine, Output, Program, Signal, Signals, State, StateFile, Target, Tell, Vocabulary,
-    Work,
+    Action, ChildEnd, Doing, Effects, Event, Level, Machine, Observer, Output, Signal, Signals, State, StateFile, Target, Verdict,
+    Vocabulary,
     children::Children,
-    lines::{self, Stream},
+    lines::{self},
     records,
-    timeline::Timeline,
+    timeline::{self, Timeline},
 };
 
 /// Where a life is made known besides the log.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outlets {
+    /// The program's name, there.
+    pub program: &'static str,
     /// Its state, at every change.
     pub state_file: Option<StateFile>,
     /// Its last record, if this file exists: Kubernetes shows it as the reason of the container's end.
     pub termination_log: Option<PathBuf>,
+    /// Whoever else wants to know.
+    pub observers: Vec<Box<dyn Observer>>,
+}
+
+impl std::fmt::Debug for Outlets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outlets")
+            .field("state_file", &self.state_file)
+            .field("termination_log", &self.termination_log)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Runs `machine` until it says [`Action::Exit`], and returns that code.
@@ -52,6 +67,7 @@ where
     };
     let code = LocalSet::new().block_on(&runtime, async {
         let (inbox, arrivals) = mpsc::unbounded_channel();
+        let timeline = Timeline::start(outlets.program, effects.called(Doing::Use).unwrap_or("use"), outlets.observers, Instant::now());
         let driver = Driver {
             machine,
             effects,
@@ -64,7 +80,9 @@ where
             timers: HashMap::new(),
             next_id: 0,
             awaiting_alone: false,
-            timeline: Timeline::start(Instant::now()),
+            reap_at: None,
+            roles: HashMap::new(),
+            timeline,
             inbox,
         };
         driver.run(signals, arrivals).await
@@ -83,19 +101,6 @@ enum Message<V: Vocabulary> {
     Answer(u64, String),
     Returned(u64, ChildEnd),
     Expired(V::Timer, u64),
-}
-
-struct Job<V: Vocabulary> {
-    job: V::Job,
-    hand: Hand,
-    /// An answer of its errand was understood.
-    answered: bool,
-}
-
-/// Who does a job.
-enum Hand {
-    Task(AbortHandle),
-    Errand,
 }
 
 /// A child, by why it was started.
@@ -121,10 +126,14 @@ struct Driver<V: Vocabulary, M, E> {
     children: Children<Who<V::Role>>,
     /// Where to send the end of a child whose output is read, so that its last lines come first.
     ends: HashMap<Who<V::Role>, oneshot::Sender<ChildEnd>>,
-    jobs: HashMap<u64, Job<V>>,
+    jobs: HashMap<u64, jobs::Job<V>>,
     timers: HashMap<V::Timer, Timer>,
     next_id: u64,
     awaiting_alone: bool,
+    /// When ended children are looked for next, in place of at once.
+    reap_at: Option<Instant>,
+    /// What the timeline knows of each child.
+    roles: HashMap<V::Role, timeline::Work>,
     timeline: Timeline,
     inbox: mpsc::UnboundedSender<Message<V>>,
 }
@@ -157,6 +166,8 @@ where
             }
             tokio::select! {
                 biased;
+                // First, for the children that end meanwhile are heard of without end.
+                () = tokio::time::sleep_until(self.reap_at.unwrap_or_else(Instant::now)), if self.reap_at.is_some() => self.reap(&mut events),
                 batch = listener.next() => {
                     self.take_signals(&batch, &mut events);
                     // A storm of signals must not keep a deadline from us.
@@ -172,15 +183,18 @@ where
     fn take_signals(&mut self, batch: &[Signal], events: &mut VecDeque<Event<V>>) {
         events.extend(batch.iter().filter(|&&signal| signal != Signal::CHLD).map(|&signal| Event::Signal(signal)));
         // Always, not only for SIGCHLD: standard signals coalesce, and a record may be lost when the pipe is full.
-        self.reap(events);
+        if self.reap_at.is_none() {
+            self.reap(events);
+        }
     }
 
     fn reap(&mut self, events: &mut VecDeque<Event<V>>) {
         let round = self.children.reap();
+        self.reap_at = round.again.map(|pause| Instant::now() + pause);
         for (who, end) in round.ended {
             match (self.ends.remove(&who), who) {
                 (Some(pump), _) => drop(pump.send(end)),
-                (None, Who::Role(role)) => events.push_back(Event::ChildEnded(role, end)),
+                (None, Who::Role(role)) => self.child_ended(role, end, events),
                 (None, Who::Errand(id)) => self.returned(id, end, events),
             }
         }
@@ -189,33 +203,35 @@ where
         }
     }
 
+    fn child_ended(&mut self, role: V::Role, end: ChildEnd, events: &mut VecDeque<Event<V>>) {
+        if let Some(work) = self.roles.remove(&role) {
+            let verdict = match end {
+                ChildEnd::Code(0) => Verdict::Well,
+                ChildEnd::Code(_) => Verdict::Failed,
+                ChildEnd::Signal(_) => Verdict::GivenUp,
+            };
+            self.timeline.end(work, verdict, Instant::now());
+        }
+        events.push_back(Event::ChildEnded(role, end));
+    }
+
     fn take_message(&mut self, message: Message<V>, events: &mut VecDeque<Event<V>>) {
         match message {
             Message::Line(role, output, line) => {
                 events.extend(self.effects.watch(role, &line).map(Event::Noted));
+                self.timeline.measured(self.effects.measured());
                 if let Output::Lines(source) = output {
                     records::child_line(source, &line);
                 }
             }
-            Message::Ended(role, end) => events.push_back(Event::ChildEnded(role, end)),
+            Message::Ended(role, end) => self.child_ended(role, end, events),
             Message::Told(id, outcome) => {
                 if self.jobs.contains_key(&id) {
                     events.push_back(Event::Told(outcome));
                 }
             }
-            Message::Done(id, outcome) => {
-                if let Some(Job { job, .. }) = self.jobs.remove(&id) {
-                    let outcome = outcome.unwrap_or_else(|| self.effects.collapsed(&job, "panicked"));
-                    events.push_back(Event::Told(outcome));
-                }
-            }
-            Message::Answer(id, line) => {
-                if let Some(Job { job, answered, .. }) = self.jobs.get_mut(&id) {
-                    let outcome = self.effects.answered(job, &line);
-                    *answered |= outcome.is_some();
-                    events.extend(outcome.map(Event::Told));
-                }
-            }
+            Message::Done(id, outcome) => self.done(id, outcome, events),
+            Message::Answer(id, line) => self.answered(id, &line, events),
             Message::Returned(id, end) => self.returned(id, end, events),
             Message::Expired(timer, id) => {
                 if self.timers.get(&timer).is_some_and(|set| set.id == id) {
@@ -249,6 +265,9 @@ where
             Action::Say(Level::Info, sentence) => info!("{sentence}"),
             Action::Say(Level::Warn, sentence) => warn!("{sentence}"),
             Action::Say(Level::Error, sentence) => error!("{sentence}"),
+            Action::Mark(Level::Info, event, sentence) => info!(event, "{sentence}"),
+            Action::Mark(Level::Warn, event, sentence) => warn!(event, "{sentence}"),
+            Action::Mark(Level::Error, event, sentence) => error!(event, "{sentence}"),
             Action::Fact(name, value) => self.timeline.fact(name, value),
             Action::Label(name, value) => {
                 records::label(name, &value);
@@ -284,8 +303,15 @@ where
 
     fn spawn(&mut self, role: V::Role, events: &mut VecDeque<Event<V>>) {
         let program = self.effects.program(role);
+        if let Some(name) = self.effects.called(Doing::Child(role)) {
+            self.roles.insert(role, self.timeline.begin(name, Instant::now()));
+        }
         match self.children.spawn(Who::Role(role), &program, None) {
-            Err(error) => events.push_back(Event::SpawnFailed(role, error)),
+            Err(error) => {
+                let work = self.roles.remove(&role);
+                self.job_ended(work, Verdict::Failed);
+                events.push_back(Event::SpawnFailed(role, error));
+            }
             Ok(None) => {}
             Ok(Some(pipes)) => {
                 let (send_end, end) = oneshot::channel();
@@ -297,79 +323,6 @@ where
                         lines::Told::Ended(end) => Message::Ended(role, end),
                     });
                 }));
-            }
-        }
-    }
-
-    fn start(&mut self, job: V::Job, events: &mut VecDeque<Event<V>>) {
-        let id = self.id();
-        let inbox = self.inbox.clone();
-        let tell: Tell<V> = Box::new(move |outcome| {
-            let _ = inbox.send(Message::Told(id, outcome));
-        });
-        match self.effects.work(job.clone(), tell) {
-            Work::Here(work) => {
-                let work = tokio::task::spawn_local(work);
-                self.jobs.insert(id, Job { job, hand: Hand::Task(work.abort_handle()), answered: false });
-                let inbox = self.inbox.clone();
-                tokio::task::spawn_local(async move {
-                    let _ = inbox.send(Message::Done(id, work.await.ok()));
-                });
-            }
-            Work::Errand(errand) => self.send_out(id, job, errand, events),
-        }
-    }
-
-    fn send_out(&mut self, id: u64, job: V::Job, errand: Errand, events: &mut VecDeque<Event<V>>) {
-        let program = Program { output: Output::Watched, ..errand.program };
-        match self.children.spawn(Who::Errand(id), &program, Some(&errand.order)) {
-            Err(error) => {
-                let outcome = self.effects.collapsed(&job, &error.to_string());
-                events.push_back(Event::Told(outcome));
-            }
-            Ok(pipes) => {
-                self.jobs.insert(id, Job { job, hand: Hand::Errand, answered: false });
-                let Some(pipes) = pipes else { return };
-                let (send_end, end) = oneshot::channel();
-                self.ends.insert(Who::Errand(id), send_end);
-                let inbox = self.inbox.clone();
-                tokio::task::spawn_local(lines::pump(pipes, lines::ANSWER, end, move |told| match told {
-                    lines::Told::Line(Stream::Out, line) => drop(inbox.send(Message::Answer(id, line))),
-                    lines::Told::Line(Stream::Err, line) => records::child_line(errand.name, &line),
-                    lines::Told::Ended(end) => drop(inbox.send(Message::Returned(id, end))),
-                }));
-            }
-        }
-    }
-
-    /// An errand's process is gone, and all that it said was heard.
-    fn returned(&mut self, id: u64, end: ChildEnd, events: &mut VecDeque<Event<V>>) {
-        let Some(Job { job, answered, .. }) = self.jobs.remove(&id) else { return };
-        let how = match end {
-            ChildEnd::Code(0) if answered => return,
-            ChildEnd::Code(0) => "ended with nothing that is understood".to_owned(),
-            end => format!("ended early ({end})"),
-        };
-        let outcome = self.effects.collapsed(&job, &how);
-        events.push_back(Event::Told(outcome));
-    }
-
-    fn abandon(&mut self, job: &V::Job) {
-        let dropped: Vec<u64> = self.jobs.iter().filter(|(_, running)| running.job == *job).map(|(&id, _)| id).collect();
-        for id in dropped {
-            match self.jobs.remove(&id).map(|running| running.hand) {
-                Some(Hand::Task(task)) => task.abort(),
-                Some(Hand::Errand) => self.send(Target::Group(Who::Errand(id)), Signal::KILL),
-                None => {}
-            }
-        }
-    }
-
-    fn recall(&self, job: &V::Job) {
-        for (&id, running) in self.jobs.iter().filter(|(_, running)| running.job == *job) {
-            match &running.hand {
-                Hand::Task(task) => task.abort(),
-                Hand::Errand => self.send(Target::Group(Who::Errand(id)), Signal::KILL),
             }
         }
     }
@@ -388,8 +341,8 @@ where
     }
 
     fn publish(&mut self, state: &State) {
-        records::set_phase(state.phase);
-        self.timeline.reached(state, Instant::now());
+        let came_to = records::set_phase(state.phase);
+        self.timeline.reached(state, came_to, Instant::now());
         let Some(file) = &mut self.state_file else { return };
         match file.write(state) {
             Ok(()) => self.state_unseen = false,

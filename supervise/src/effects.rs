@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::{Program, Vocabulary};
+use crate::{Measure, Program, Vocabulary};
 
 /// How a job is done.
 pub enum Work<V: Vocabulary> {
@@ -48,6 +48,17 @@ impl<V: Vocabulary> std::fmt::Debug for Work<V> {
 /// Lets a job tell something before it is done. It may be used from any thread; what an abandoned job tells is not heard.
 pub type Tell<V> = Box<dyn Fn(<V as Vocabulary>::Outcome) + Send + Sync>;
 
+/// Something that takes time.
+#[derive(Debug)]
+pub enum Doing<'a, V: Vocabulary> {
+    /// A child lives.
+    Child(V::Role),
+    /// A job is done.
+    Job(&'a V::Job),
+    /// The program is being used.
+    Use,
+}
+
 /// The impure half of a program: what its words mean in the world.
 pub trait Effects<V: Vocabulary> {
     /// The child that plays this role.
@@ -64,6 +75,21 @@ pub trait Effects<V: Vocabulary> {
 
     /// What a child's line means, if anything.
     fn watch(&mut self, role: V::Role, line: &str) -> Option<V::Note>;
+
+    /// What it is called in the timeline; `None` for what nobody waits for.
+    fn called(&self, _: Doing<'_, V>) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether this outcome says that its job failed.
+    fn failed(&self, _: &V::Outcome) -> bool {
+        false
+    }
+
+    /// What was measured since this was asked last.
+    fn measured(&mut self) -> Vec<Measure> {
+        vec![]
+    }
 }
 
 /// Runs `work` on a thread of its own. `None` when it panicked; the panic itself is in the log.

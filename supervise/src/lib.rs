@@ -6,6 +6,7 @@
 //!
 //! This crate names no product, no variable and no phase of its callers.
 
+mod chart;
 mod children;
 mod descendants;
 mod driver;
@@ -13,6 +14,7 @@ mod effects;
 mod ending;
 pub mod init;
 pub mod kernel;
+mod life;
 mod lines;
 mod machine;
 mod program;
@@ -23,9 +25,10 @@ mod state_file;
 mod timeline;
 
 pub use driver::{Outlets, drive};
-pub use effects::{Effects, Errand, Tell, Work, off_loop};
+pub use effects::{Doing, Effects, Errand, Tell, Work, off_loop};
 pub use ending::{ChildEnd, SpawnError};
 pub use kernel::{session_keyring, take_environment};
+pub use life::{Life, Measure, Observer, Span, Verdict};
 pub use machine::{Action, Event, Level, Machine, State, Target, Vocabulary};
 pub use program::{Identity, Output, Program};
 pub use signal::Signal;

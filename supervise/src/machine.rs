@@ -63,6 +63,8 @@ pub enum Action<V: Vocabulary> {
     Publish(State),
     /// Write a sentence to the log.
     Say(Level, String),
+    /// Write a sentence to the log that tells of an event which programs may wait for: a lower-case word that stays, whatever the sentence.
+    Mark(Level, &'static str, String),
     /// Something to be told with the last record of the life, in place of what was told before under this name.
     Fact(&'static str, String),
     /// The same, and with every record from now on.

@@ -4,6 +4,7 @@
 //! (a log driver that hangs), lines are dropped and counted, and the count is the first thing written when there is room again.
 
 mod format;
+mod mask;
 
 use std::{
     borrow::Cow,
@@ -11,7 +12,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     sync::{
         Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     },
     time::{Duration, SystemTime},
@@ -21,6 +22,9 @@ use tracing::{Level, Metadata, Subscriber, field::Visit, span};
 
 pub use format::Format;
 use format::{Line, Origin};
+use mask::Masks;
+
+use crate::Verdict;
 
 /// Lines that wait for a slow reader.
 const QUEUE: usize = 4096;
@@ -58,9 +62,13 @@ struct Records {
     format: Format,
     colour: bool,
     phase: Mutex<&'static str>,
+    /// What the phase has come to, by its own records.
+    worst: AtomicU8,
     labels: Mutex<Vec<(&'static str, String)>>,
     queue: OnceLock<SyncSender<Job>>,
+    /// Since the last record about it, and ever.
     dropped: AtomicU64,
+    lost: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -70,6 +78,11 @@ enum Job {
 }
 
 static RECORDS: OnceLock<Records> = OnceLock::new();
+
+static MASKS: Mutex<Option<Masks>> = Mutex::new(None);
+
+/// The name of the field that says which event a record is of; a record for machines has it beside its message.
+const EVENT: &str = "event";
 
 /// Begins to write. Later calls change nothing.
 ///
@@ -85,9 +98,11 @@ pub fn start(settings: Settings) {
         format,
         colour: terminal && settings.colour && format == Format::Human,
         phase: Mutex::new(""),
+        worst: AtomicU8::new(Verdict::Well as u8),
         labels: Mutex::new(Vec::new()),
         queue: OnceLock::new(),
         dropped: AtomicU64::new(0),
+        lost: AtomicU64::new(0),
     };
     if RECORDS.set(records).is_ok() {
         let _ = tracing::subscriber::set_global_default(Recorder);
@@ -95,12 +110,37 @@ pub fn start(settings: Settings) {
     }
 }
 
-/// Which phase the following records belong to.
-pub(crate) fn set_phase(phase: &'static str) {
-    if let Some(records) = RECORDS.get()
-        && let Ok(mut current) = records.phase.lock()
-    {
-        *current = phase;
+/// Blots this text out of everything that is written from now on: the last net below a secret, which has no business in a line. It is not
+/// kept. What is shorter than eight bytes is no secret.
+pub fn mask(secret: &str) {
+    MASKS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Masks::new).add(secret);
+}
+
+fn masked(text: &str) -> Cow<'_, str> {
+    MASKS.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(Cow::Borrowed(text), |masks| masks.apply(text))
+}
+
+/// Which phase the following records belong to. What the one before it came to.
+pub(crate) fn set_phase(phase: &'static str) -> Verdict {
+    let Some(records) = RECORDS.get() else { return Verdict::Well };
+    *records.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    Verdict::of(records.worst.swap(Verdict::Well as u8, Ordering::Relaxed))
+}
+
+/// Whether people read the log as it is written, and in colour.
+pub(crate) fn for_people() -> Option<bool> {
+    RECORDS.get().filter(|records| records.format == Format::Human).map(|records| records.colour)
+}
+
+/// Lines that could not be written until now, because nobody read them.
+pub(crate) fn dropped() -> u64 {
+    RECORDS.get().map_or(0, |records| records.lost.load(Ordering::Relaxed))
+}
+
+/// Writes whole lines that have a format of their own.
+pub fn write_as_is(lines: &str) {
+    if let Some(records) = RECORDS.get() {
+        records.send(masked(lines).into_owned());
     }
 }
 
@@ -117,14 +157,15 @@ pub(crate) fn label(name: &'static str, value: &str) {
 pub(crate) fn last(message: &str, fields: &[Field]) -> String {
     let Some(records) = RECORDS.get() else { return String::new() };
     let phase = records.phase.lock().map_or("", |phase| *phase);
-    records.write(Level::INFO, Origin::Phase(phase), message, fields);
-    records.render(Format::Json, Level::INFO, Origin::Phase(phase), message, fields)
+    let record = Record { level: Level::INFO, origin: Origin::Phase(phase), event: Some(message), message, fields };
+    records.write(record);
+    records.render(Format::Json, record)
 }
 
 /// Writes a line of a child under its name.
 pub(crate) fn child_line(source: &'static str, text: &str) {
     if let Some(records) = RECORDS.get() {
-        records.write(Level::INFO, Origin::Child(source), text, &[]);
+        records.write(Record { level: Level::INFO, origin: Origin::Child(source), event: None, message: text, fields: &[] });
     }
 }
 
@@ -133,7 +174,7 @@ pub fn relay(source: &'static str, level: Option<Level>, message: &str, fields: 
     if let Some(records) = RECORDS.get() {
         let origin = if level.is_some() { Origin::Speaker(source) } else { Origin::Child(source) };
         let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.into(), Value::Text(value))).collect();
-        records.write(level.unwrap_or(Level::INFO), origin, message, &fields);
+        records.write(Record { level: level.unwrap_or(Level::INFO), origin, event: None, message, fields: &fields });
     }
 }
 
@@ -147,7 +188,7 @@ pub fn answer(text: &str) {
 /// Writes what the user must know before the log begins, such as a usage error, to standard error.
 pub fn complain(text: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let _ = stderr.write_all(masked(text).as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// Waits a moment for the queue to empty: the last thing before the process ends.
@@ -161,21 +202,40 @@ pub fn flush() {
     }
 }
 
+/// What is to be written.
+#[derive(Debug, Clone, Copy)]
+struct Record<'a> {
+    level: Level,
+    origin: Origin<'a>,
+    event: Option<&'a str>,
+    message: &'a str,
+    fields: &'a [Field],
+}
+
 impl Records {
-    fn write(&self, level: Level, origin: Origin<'_>, message: &str, fields: &[Field]) {
-        let text = self.render(self.format, level, origin, message, fields);
+    fn write(&self, record: Record<'_>) {
+        if let Origin::Phase(_) = record.origin {
+            self.worst.fetch_max(Verdict::from(record.level) as u8, Ordering::Relaxed);
+        }
+        self.send(self.render(self.format, record));
+    }
+
+    fn send(&self, text: String) {
         // The thread begins with the first line: a supervisor that has nothing to say stays one thread.
         let queue = self.queue.get_or_init(|| start_writer(self.settings.sink));
         if queue.try_send(Job::Write(text.into_bytes())).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn render(&self, format: Format, level: Level, origin: Origin<'_>, message: &str, fields: &[Field]) -> String {
+    fn render(&self, format: Format, record: Record<'_>) -> String {
         #[expect(clippy::disallowed_methods, reason = "records tell the time of day")]
         let time = SystemTime::now();
         let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = Line { time, level, origin, message, labels: &labels, fields };
+        let fields: Vec<Field> = record.fields.iter().map(|(name, value)| (name.clone(), value.masked())).collect();
+        let Record { level, origin, event, message, .. } = record;
+        let line = Line { time, level, origin, event, message: &masked(message), labels: &labels, fields: &fields };
         match format {
             Format::Json => format::json(&line),
             Format::Human => format::human(&line, self.colour),
@@ -202,7 +262,7 @@ fn write_all(sink: Sink, jobs: &Receiver<Job>) {
                 write(&line);
                 let dropped = RECORDS.get().map_or(0, |records| records.dropped.swap(0, Ordering::Relaxed));
                 if dropped > 0 {
-                    tracing::warn!(lines = dropped, "log lines were dropped because nobody read them");
+                    tracing::warn!(event = "lines_dropped", lines = dropped, "log lines were dropped because nobody read them");
                 }
             }
             Job::Flush(done) => {
@@ -228,6 +288,15 @@ pub(crate) enum Value {
     Switch(bool),
 }
 
+impl Value {
+    fn masked(&self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(masked(text).into_owned()),
+            other => other.clone(),
+        }
+    }
+}
+
 struct Recorder;
 
 impl Subscriber for Recorder {
@@ -251,7 +320,14 @@ impl Subscriber for Recorder {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let phase = records.phase.lock().map_or("", |phase| *phase);
-        records.write(*event.metadata().level(), Origin::Phase(phase), &fields.message, &fields.others);
+        let Fields { message, event: kind, others } = &fields;
+        records.write(Record {
+            level: *event.metadata().level(),
+            origin: Origin::Phase(phase),
+            event: kind.as_deref(),
+            message,
+            fields: others,
+        });
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -262,6 +338,7 @@ impl Subscriber for Recorder {
 #[derive(Default)]
 struct Fields {
     message: String,
+    event: Option<String>,
     others: Vec<Field>,
 }
 
@@ -277,6 +354,7 @@ impl Visit for Fields {
     fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
         match field.name() {
             "message" => value.clone_into(&mut self.message),
+            EVENT => self.event = Some(value.to_owned()),
             name => self.others.push((name.into(), Value::Text(value.to_owned()))),
         }
     }

@@ -9,7 +9,7 @@ use super::{Task, World, collapse, from_now};
 use crate::{
     api::Docker,
     stages,
-    storage::{Cleanup, DataRoot},
+    storage::{Cleanup, DataRoot, Space},
     words::{Obligation, Outcome, Words},
 };
 
@@ -29,10 +29,12 @@ impl World {
     }
 
     pub(super) fn kill_containers(&self) -> Work<Words> {
-        let socket = self.own_socket();
+        let (socket, measures) = (self.own_socket(), Rc::clone(&self.measures));
         Work::here(async move {
             let Some(socket) = socket else { return Outcome::ContainersKilled(Ok(0)) };
-            Outcome::ContainersKilled(kill_containers(&Docker::at(&socket)).await.map_err(|error| error.to_string()))
+            let killed = kill_containers(&Docker::at(&socket)).await.map_err(|error| error.to_string());
+            measures.borrow_mut().extend(killed.iter().map(|&count| ("containers_killed", count as u64)));
+            Outcome::ContainersKilled(killed)
         })
     }
 
@@ -46,15 +48,18 @@ impl World {
                 })
             }
             Obligation::Unmount => {
-                let slot = Rc::clone(&self.task);
+                let (slot, measures) = (Rc::clone(&self.task), Rc::clone(&self.measures));
                 Work::here(async move {
                     let Some(root) = take(&slot) else { return Outcome::Paid(obligation, Ok(())) };
                     let unmounted = off_loop("unmount", move || {
+                        // While a file system of the task's own is still there to be asked.
+                        let room = Space::of(&root.data()).ok();
                         let result = root.unmount();
-                        (root, result)
+                        (root, room, result)
                     });
                     let result = match unmounted.await {
-                        Some((root, result)) => {
+                        Some((root, room, result)) => {
+                            measures.borrow_mut().extend(room.iter().flat_map(Space::measures));
                             if let Some(task) = slot.borrow_mut().as_mut() {
                                 task.root = Some(root);
                             }
@@ -77,9 +82,9 @@ impl World {
                     });
                     let removed = removed.await;
                     match &removed {
-                        Some(Ok(None)) => info!(path = %path.display(), "the data-root is removed"),
+                        Some(Ok(None)) => info!(event = "data_root_removed", path = %path.display(), "the data-root is removed"),
                         Some(Ok(Some(name))) => {
-                            info!(path = %path.display(), now = name, "the data-root is left for the next sweep to delete")
+                            info!(event = "data_root_left", path = %path.display(), now = name, "the data-root is left for the next sweep to delete")
                         }
                         _ => {}
                     }

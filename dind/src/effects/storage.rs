@@ -30,7 +30,7 @@ impl World {
                 Some(Err(error)) => return Outcome::Prepared(Err(host(error.to_string()))),
                 None => return Outcome::Prepared(Err(collapse("making the data-root"))),
             };
-            info!(path = %root.path().display(), "the data-root is made");
+            info!(event = "data_root_made", path = %root.path().display(), "the data-root is made");
             let socket = config.socket(&root.id().to_string());
             let guard = guarding::order(&config, &root, &socket);
             let daemon = Daemon {
@@ -159,7 +159,7 @@ fn sweep(storage: &StorageRoot, limit: Duration) {
             }
             if !swept.removed.is_empty() {
                 let (removed, killed, alive) = (swept.removed.join(" "), swept.killed, swept.alive);
-                info!(removed, killed, alive, "removed what dead tasks left");
+                info!(event = "swept", removed, killed, alive, "removed what dead tasks left");
             }
         }
         Err(error) => warn!(%error, "cannot look for what dead tasks left"),

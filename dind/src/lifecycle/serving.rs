@@ -22,10 +22,10 @@ impl Lifecycle {
         self.silent = !answers;
         let seconds = span.as_secs();
         let said = if answers {
-            Action::Say(Level::Warn, format!("docker answers again, after {seconds} s"))
+            Action::Mark(Level::Warn, "docker_answers", format!("docker answers again, after {seconds} s"))
         } else {
             let hint = "hint: it may wait for a disk or for memory; `health` fails until it answers";
-            Action::Say(Level::Error, format!("docker has not answered for {seconds} s\n{hint}"))
+            Action::Mark(Level::Error, "docker_silent", format!("docker has not answered for {seconds} s\n{hint}"))
         };
         vec![said, self.publish()]
     }
@@ -60,7 +60,7 @@ impl Lifecycle {
         self.silent = false;
         let lost = if early { "" } else { "\ncontainers, and builds under way, are lost; images and volumes are not" };
         let next = format!("\nboth daemons are started again in {} s ({} of {of})", wait.as_secs(), self.restarts);
-        actions.push(Action::Say(Level::Error, format!("{how}{when}{last}{lost}{next}")));
+        actions.push(Action::Mark(Level::Error, "docker_died", format!("{how}{when}{last}{lost}{next}")));
         actions.push(Action::Fact("docker_restarts", self.restarts.to_string()));
         if !early {
             actions.push(Action::Arm(Timer::Start, self.plan.start_timeout));

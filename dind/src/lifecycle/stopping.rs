@@ -44,7 +44,7 @@ impl Lifecycle {
         if self.stopping {
             return vec![];
         }
-        let mut actions = vec![Action::Say(Level::Info, "the runner has ended; docker is not needed any more".to_owned())];
+        let mut actions = vec![Action::Mark(Level::Info, "runner_gone", "the runner has ended; docker is not needed any more".to_owned())];
         actions.extend(self.asked_to_stop());
         self.foreseen = true;
         actions

@@ -51,6 +51,6 @@ impl Lifecycle {
         let level = if short { Level::Warn } else { Level::Info };
         // For whoever asks afterwards why builds failed.
         let first = what.lines().next().unwrap_or_default().to_owned();
-        vec![Action::Say(level, what), Action::Fact("storage", first)]
+        vec![Action::Mark(level, "storage", what), Action::Fact("storage", first)]
     }
 }

@@ -122,7 +122,7 @@ fn the_last_complaint_of_a_daemon_is_in_the_reason_for_the_end() {
     let actions = life.on(Event::ChildEnded(Role::Dockerd, ChildEnd::Code(1)));
     let said = "dockerd ended with exit code 1 before docker was usable\nits last complaint: driver not supported: overlay2\n\
                 both daemons are started again in 1 s (1 of 3)";
-    assert!(actions.contains(&Action::Say(Level::Error, said.to_owned())), "{actions:?}");
+    assert!(actions.contains(&Action::Mark(Level::Error, "docker_died", said.to_owned())), "{actions:?}");
 }
 
 /// A machine in a phase, by its name.
@@ -147,8 +147,11 @@ fn daemons_that_die_are_started_again_a_bounded_number_of_times() {
     for wait in stages::RESTARTS {
         let said = die_and_return(&mut life);
         let loss = "containers, and builds under way, are lost";
-        assert!(said.iter().any(|action| matches!(action, Action::Say(Level::Error, text) if text.contains(loss))), "{said:?}");
-        assert!(said.iter().any(|action| matches!(action, Action::Say(_, text) if text.contains(&format!("in {} s", wait.as_secs())))));
+        assert!(
+            said.iter().any(|action| matches!(action, Action::Mark(Level::Error, "docker_died", text) if text.contains(loss))),
+            "{said:?}"
+        );
+        assert!(said.iter().any(|action| matches!(action, Action::Mark(_, _, text) if text.contains(&format!("in {} s", wait.as_secs())))));
         assert_eq!(life.phase, Phase::Starting { publishing: false });
         life.on(Event::Told(Outcome::Usable(Ok(()))));
         life.on(Event::Told(Outcome::Published(Ok(()))));
@@ -283,7 +286,9 @@ fn phases(mut life: Lifecycle) -> Vec<(&'static str, Lifecycle)> {
 fn show(action: &Action<Words>) -> Option<String> {
     Some(match action {
         Action::Publish(_) | Action::Recall(_) | Action::Fact(..) | Action::Label(..) => return None,
-        Action::Say(level, sentence) => format!("say {level:?}: {}", sentence.lines().next().unwrap_or_default()).to_lowercase(),
+        Action::Say(level, sentence) | Action::Mark(level, _, sentence) => {
+            format!("say {level:?}: {}", sentence.lines().next().unwrap_or_default()).to_lowercase()
+        }
         Action::Run(job) => format!("run {job:?}"),
         Action::Abandon(job) => format!("abandon {job:?}"),
         Action::Spawn(role) => format!("spawn {}", role.name()),

@@ -42,6 +42,11 @@ impl Space {
         })
     }
 
+    /// What is used and what is left, in bytes.
+    pub fn measures(&self) -> [supervise::Measure; 2] {
+        [("storage_used_bytes", self.bytes.saturating_sub(self.free_bytes)), ("storage_free_bytes", self.free_bytes)]
+    }
+
     /// What there is too little of, a sentence each; `path` is what the reader knows it by.
     pub fn shortages(&self, path: &Path) -> Vec<String> {
         [self.bytes(), self.inodes()].iter().filter(|stock| stock.is_short()).map(|stock| stock.sentence(path)).collect()

@@ -23,8 +23,7 @@ use super::selection::Selection;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) verb: Verb,
-    /// One line of JSON instead of lines for people.
-    pub(super) json: bool,
+    pub(super) style: Style,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -96,6 +95,17 @@ pub(super) enum Asked {
     Help(String),
 }
 
+/// How a run tells what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// In lines for people.
+    Human,
+    /// In one line of JSON.
+    Json,
+    /// In lines for people and then in one of JSON: for whoever shows the ones and counts with the other.
+    Both,
+}
+
 /// What was typed.
 struct Typed {
     verb: Option<&'static str>,
@@ -103,7 +113,7 @@ struct Typed {
     from: Option<PathBuf>,
     to: Option<PathBuf>,
     trust: Option<String>,
-    json: bool,
+    style: Style,
     jobs: usize,
     selection: Selection,
     allow: Option<BTreeSet<Digest>>,
@@ -121,7 +131,7 @@ pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Asked, 
         from: None,
         to: None,
         trust: None,
-        json: false,
+        style: Style::Human,
         jobs: 64,
         selection: Selection::default(),
         allow: None,
@@ -132,8 +142,11 @@ pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Asked, 
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Asked::Help(format!("cache {}", typed.verb.unwrap_or_default()).trim_end().to_owned())),
-            Long("json") => typed.json = true,
-            Long("report") => typed.json = one_of("report", &parser.value()?.string()?, [("human", false), ("json", true)])?,
+            Long("json") => typed.style = Style::Json,
+            Long("report") => {
+                let forms = [("human", Style::Human), ("json", Style::Json), ("both", Style::Both)];
+                typed.style = one_of("report", &parser.value()?.string()?, forms)?;
+            }
             Long(name) => {
                 let known = COMMANDS.iter().flat_map(|command| command.switches).find(|switch| switch.long == name);
                 let Some(name) = known.map(|switch| switch.long) else { return Err(Long(name).unexpected()) };
@@ -207,12 +220,12 @@ impl Typed {
         if self.layout == Layout::Tree && self.trust.as_ref().is_some_and(|trust| trust != SHARED) {
             return Err("--layout tree and --trust do not go together: a tree does not say which domain it is of".into());
         }
-        if self.said("digests") && (self.json || self.said("long")) {
+        if self.said("digests") && (self.style != Style::Human || self.said("long")) {
             return Err("--digests goes with neither --json nor --long: it prints lines of its own".into());
         }
         let (read_only, long, digests) = (self.said("read-only"), self.said("long"), self.said("digests"));
         let (quarantine, dry_run) = (self.said("quarantine"), self.said("dry-run"));
-        let Self { places, from, to, trust, json, jobs, selection, allow, layout, unused_for, .. } = self;
+        let Self { places, from, to, trust, style, jobs, selection, allow, layout, unused_for, .. } = self;
         let mut places = places.into_iter();
         // As many as the verb wants, that was looked at.
         let mut place = || places.next().unwrap_or_default();
@@ -229,7 +242,7 @@ impl Typed {
             "verify" => Verb::Verify { remote: place(), trust, selection, quarantine },
             _ => Verb::Gc { remote: place(), unused_for, dry_run },
         };
-        Ok(Request { verb, json })
+        Ok(Request { verb, style })
     }
 }
 

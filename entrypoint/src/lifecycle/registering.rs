@@ -68,8 +68,12 @@ impl Lifecycle {
             (None, RemovedBy::Api | RemovedBy::ConfigSh) => format!("registered runner {name}"),
             (_, RemovedBy::Others) => format!("runner {name} was registered for us, and is for others to remove"),
         };
-        let mut actions =
-            vec![Action::Label("runner", name), Action::Say(Level::Info, said), self.publish(), Action::Disarm(Timer::Answer)];
+        let mut actions = vec![
+            Action::Label("runner", name),
+            Action::Mark(Level::Info, "registered", said),
+            self.publish(),
+            Action::Disarm(Timer::Answer),
+        ];
         actions.extend(self.prepared(Part::Register));
         actions
     }

@@ -17,7 +17,7 @@ impl Lifecycle {
             Note::JobStarted(job) => self.job_started(job),
             Note::JobCompleted { job, result } => {
                 self.job = JobState::Completed;
-                let said = Action::Say(Level::Info, format!("job completed: {job}: {result}"));
+                let said = Action::Mark(Level::Info, "job_completed", format!("job completed: {job}: {result}"));
                 vec![said, Action::Fact("result", result), self.publish()]
             }
             Note::ListenerEnded(code) => {
@@ -57,8 +57,11 @@ impl Lifecycle {
         if self.plan.save.is_some() {
             self.owe(Obligation::SaveCache);
         }
-        let mut actions =
-            vec![Action::Say(Level::Info, format!("job started: {job}")), Action::Fact("job", job), Action::Disarm(Timer::Idle)];
+        let mut actions = vec![
+            Action::Mark(Level::Info, "job_started", format!("job started: {job}")),
+            Action::Fact("job", job),
+            Action::Disarm(Timer::Idle),
+        ];
         if self.stopping.is_none() {
             actions.extend(self.protect());
         }

@@ -84,7 +84,7 @@ impl Lifecycle {
                     RemovedBy::ConfigSh => "config.sh remove is done; its lines above say what it removed",
                     RemovedBy::Api | RemovedBy::Others => "registration removed",
                 };
-                let mut actions = vec![Action::Say(Level::Info, said.to_owned())];
+                let mut actions = vec![Action::Mark(Level::Info, "deregistered", said.to_owned())];
                 match self.registration() {
                     // A request that failed before the one that succeeded may have made one too.
                     Some(next) => {
@@ -163,8 +163,9 @@ impl Lifecycle {
             .iter()
             .rev()
             .map(|owed| match owed {
-                Obligation::Deregister(_) => Action::Say(
+                Obligation::Deregister(_) => Action::Mark(
                     Level::Error,
+                    "left_registered",
                     format!("left undone: {owed}\nhint: GitHub removes an ephemeral runner that does not connect after a day; by hand: Settings, Actions, Runners"),
                 ),
                 Obligation::SaveCache | Obligation::Unprotect => Action::Say(Level::Warn, format!("left undone: {owed}")),

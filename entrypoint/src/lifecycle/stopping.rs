@@ -43,7 +43,8 @@ impl Lifecycle {
     pub(super) fn idle_too_long(&mut self) -> Actions {
         let (JobState::None, Some(most)) = (self.job, self.plan.idle_timeout) else { return vec![] };
         self.reason.get_or_insert(Ending::IdleTimeout);
-        let mut actions = vec![Action::Say(Level::Info, format!("no job came within {} s (IDLE_TIMEOUT)", most.as_secs()))];
+        let mut actions =
+            vec![Action::Mark(Level::Info, "idle_timeout", format!("no job came within {} s (IDLE_TIMEOUT)", most.as_secs()))];
         actions.extend(self.drain());
         actions
     }
@@ -56,7 +57,8 @@ impl Lifecycle {
         }
         self.stopping = Some(cause);
         self.budget = budget;
-        let mut actions = vec![Action::Say(Level::Info, why), Action::Tighten(Timer::Budget, budget.total.saturating_sub(budget.reserve))];
+        let mut actions =
+            vec![Action::Mark(Level::Info, "stop", why), Action::Tighten(Timer::Budget, budget.total.saturating_sub(budget.reserve))];
         if matches!(self.phase, Phase::Running { .. } | Phase::Draining(_)) {
             actions.extend(self.end_restore());
         }
@@ -123,7 +125,7 @@ impl Lifecycle {
         let drain = self.budget.drain;
         vec![
             self.enter(Phase::Draining(Drain::Waiting)),
-            Action::Say(Level::Info, format!("a job is running; it may take {} s more", drain.as_secs())),
+            Action::Mark(Level::Info, "job_awaited", format!("a job is running; it may take {} s more", drain.as_secs())),
             Action::Arm(Timer::Drain, drain),
         ]
     }
@@ -135,7 +137,7 @@ impl Lifecycle {
         actions.push(self.enter(Phase::Draining(Drain::Ending)));
         if self.job == JobState::Running {
             self.end_as(Ending::JobCut);
-            actions.push(Action::Say(Level::Warn, "the time for the job is over; cancelling it".to_owned()));
+            actions.push(Action::Mark(Level::Warn, "job_cancelled", "the time for the job is over; cancelling it".to_owned()));
         }
         actions.extend([
             Action::Disarm(Timer::Ask),
@@ -158,7 +160,7 @@ impl Lifecycle {
                 if let Some(registration) = self.registration() {
                     self.paid(&registration);
                 }
-                actions.push(Action::Say(Level::Info, "registration removed; no job can come any more".to_owned()));
+                actions.push(Action::Mark(Level::Info, "deregistered", "registration removed; no job can come any more".to_owned()));
                 // A job that was taken before the answer came is still told to us afterwards; it may end.
                 self.job != JobState::None
             }

@@ -32,6 +32,8 @@ pub(super) struct Line<'a> {
     pub(super) time: SystemTime,
     pub(super) level: Level,
     pub(super) origin: Origin<'a>,
+    /// Only for machines: a word that stays, whatever the message says.
+    pub(super) event: Option<&'a str>,
     pub(super) message: &'a str,
     /// Only for machines: a person reads one life's log.
     pub(super) labels: &'a [(&'static str, String)],
@@ -47,6 +49,8 @@ struct Object<'a> {
     phase: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     labels: Map<String, serde_json::Value>,
     message: &'a str,
@@ -65,6 +69,7 @@ pub(super) fn json(line: &Line<'_>) -> String {
         level: line.level.as_str().to_ascii_lowercase(),
         phase,
         source,
+        event: line.event,
         labels: line.labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
         message: line.message,
         fields: line.fields.iter().map(|(name, value)| (name.clone().into_owned(), plain(value))).collect(),
@@ -142,7 +147,15 @@ mod tests {
     use super::*;
 
     fn line<'a>(origin: Origin<'a>, message: &'a str, fields: &'a [Field]) -> Line<'a> {
-        Line { time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_234), level: Level::WARN, origin, message, labels: &[], fields }
+        Line {
+            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_234),
+            level: Level::WARN,
+            origin,
+            event: None,
+            message,
+            labels: &[],
+            fields,
+        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl World {
                     // What the same actions take on a line later may be told already.
                     assert!(state.owes.starts_with(&owed), "{:?} against {owed:?}", state.owes);
                 }
-                Action::Say(_, sentence) => assert!(!sentence.is_empty()),
+                Action::Say(_, sentence) | Action::Mark(_, _, sentence) => assert!(!sentence.is_empty()),
                 Action::Recall(_) | Action::Fact(..) | Action::Label(..) => {}
                 Action::Exit(code) => {
                     assert_eq!(index + 1, actions.len(), "nothing comes after the end");

@@ -114,7 +114,7 @@ const TOOLS: Switch = Switch::of("tools", "LIST", "all", "only these, as node@20
 const TRUST: Switch = Switch::of("trust", "NAME", "shared", "whose packs: those of this trust domain");
 const TRUST_OF_ALL: Switch = Switch::of("trust", "NAME", "all", "whose packs: those of this trust domain");
 const JOBS: Switch = Switch::of("jobs", "N", "64", "files of trees, or parts of packs, at once, 1 to 256");
-const REPORT: Switch = Switch::of("report", "human|json", "human", "what to print");
+const REPORT: Switch = Switch::of("report", "human|json|both", "human", "what to print; both: lines for people, then JSON");
 const JSON: Switch = Switch::flag("json", "short for --report json");
 
 const EXIT_CODES: &[(u8, &str)] = &[

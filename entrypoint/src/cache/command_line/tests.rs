@@ -33,7 +33,7 @@ fn what_is_not_said_has_its_usual_value() {
         ("verify /a", Verb::Verify { remote: remote(), trust: None, selection: all(), quarantine: false }),
         ("gc /a", Verb::Gc { remote: remote(), unused_for: Duration::from_secs(30 * 86_400), dry_run: false }),
     ] {
-        assert_eq!(parse(line), Ok(Asked::For(Request { verb: expected, json: false })), "{line}");
+        assert_eq!(parse(line), Ok(Asked::For(Request { verb: expected, style: Style::Human })), "{line}");
     }
     assert_eq!(parse("save --help --nonsense"), Ok(Asked::Help("cache save".into())));
     assert_eq!(parse("-h"), Ok(Asked::Help("cache".into())));
@@ -50,7 +50,7 @@ fn all_that_can_be_said_is_understood() {
     let node = || Selection::parse("node@20").unwrap();
     let expected =
         Verb::Restore { way: way("team-a", 3), selection: node(), allow: Some([one, two].into()), read_only: true, export: false };
-    assert_eq!(parse(&line), Ok(Asked::For(Request { verb: expected, json: true })));
+    assert_eq!(parse(&line), Ok(Asked::For(Request { verb: expected, style: Style::Json })));
     let team = || Some("team-a".to_owned());
     let remote = || "/a".into();
     for (line, expected) in [
@@ -70,7 +70,8 @@ fn all_that_can_be_said_is_understood() {
     ] {
         assert_eq!(verb(line), expected, "{line}");
     }
-    assert!(request("list /a --json").json);
+    assert_eq!(request("list /a --json").style, Style::Json);
+    assert_eq!(request("save --from /a --to /b --report both").style, Style::Both);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn what_is_wrong_is_named() {
         ("sync", "unexpected argument \"sync\"".into()),
         ("save --from /a --to /b again", "unexpected argument \"again\"".into()),
         ("save --nonsense", "invalid option '--nonsense'".into()),
-        ("save --report xml", "--report takes human or json, not \"xml\"".into()),
+        ("save --report xml", "--report takes human or json or both, not \"xml\"".into()),
         ("save --layout zip", "--layout takes pack or tree, not \"zip\"".into()),
         ("save --jobs 0", "--jobs takes 1 to 256".into()),
         ("save --trust A", "--trust takes 1 to 32 of a to z, 0 to 9 and -, not \"A\"".into()),

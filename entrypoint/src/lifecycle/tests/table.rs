@@ -96,6 +96,7 @@ fn told(action: &Action<Words>) -> String {
             format!("Publish {}{flags}{pending}{owes}", state.phase)
         }
         Action::Say(level, sentence) => format!("Say {level:?}: {}", sentence.replace('\n', " / ")),
+        Action::Mark(level, event, sentence) => format!("Say {level:?} {event}: {}", sentence.replace('\n', " / ")),
         other => format!("{other:?}"),
     }
 }

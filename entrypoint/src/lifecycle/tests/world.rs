@@ -91,7 +91,7 @@ impl World {
                 assert_eq!(state.owes.len(), machine.owed.len());
             }
             Action::Fact("reason", reason) => self.reason = Some(reason.clone()),
-            Action::Say(..) | Action::Fact(..) | Action::Label(..) => {}
+            Action::Say(..) | Action::Mark(..) | Action::Fact(..) | Action::Label(..) => {}
             Action::Exit(code) => {
                 let reason = self.reason.as_deref().expect("every end has a reason");
                 assert!(Ending::ALL.iter().any(|ending| ending.reason() == reason && ending.code() == *code), "{reason} is not {code}");
