@@ -1,10 +1,10 @@
-//! What can be typed: the commands, their help and the reference.
+//! What can be typed: the commands, and what is asked about them.
 
 use std::ffi::OsString;
 
-use settings::{Arguments, UsageError, markdown, markdown_exit_codes, parse_arguments, render_exit_codes, render_help};
+use settings::{Arguments, Topic, UsageError, json, markdown, markdown_exit_codes, parse_arguments};
 
-use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
+use crate::{config::SETTINGS, guide::GUIDE};
 
 /// `check` answers for programs.
 pub(crate) const JSON: &str = "json";
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Gate(Vec<OsString>),
     /// What is wrong with deployments.
     CheckDeploy(deploy::Order),
+    /// Help about something, as wide as the screen is.
+    Help(Topic),
     /// Text that was asked for.
     Answer(String),
 }
@@ -37,71 +39,58 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     let first = words.first().and_then(|word| word.to_str()).unwrap_or("");
     let rest = || words.iter().skip(1).cloned();
     match first {
-        "run" => settings_of(rest(), Command::Run),
-        "check" => settings_with(&[JSON], rest(), Command::Check),
-        "health" => settings_of(rest(), Command::Health),
-        SWEEP => settings_of(rest(), Command::Sweep),
+        "run" => settings_of(first, rest(), Command::Run),
+        "check" => settings_of(first, rest(), Command::Check),
+        "health" => settings_of(first, rest(), Command::Health),
+        SWEEP => settings_of(first, rest(), Command::Sweep),
         "gate" => Ok(Command::Gate(rest().collect())),
-        CHECK_DEPLOY => deploy::Order::read(rest()).map(Command::CheckDeploy),
-        "help" => Ok(Command::Answer(help())),
-        "reference" => Ok(Command::Answer(reference())),
-        word if word.is_empty() || word.starts_with('-') => settings_of(words.clone(), Command::Run),
+        CHECK_DEPLOY => match deploy::Order::read(rest())? {
+            deploy::Order::Help => GUIDE.topic(CHECK_DEPLOY).map(Command::Help),
+            order => Ok(Command::CheckDeploy(order)),
+        },
+        "help" => about(rest()).map(Command::Help),
+        "reference" => reference(rest()),
+        word if word.is_empty() || word.starts_with('-') => settings_of("", words.clone(), Command::Run),
         word => Err(UsageError(format!("unknown command: {word}"))),
     }
 }
 
-fn settings_of(words: impl IntoIterator<Item = OsString>, command: impl FnOnce(Arguments) -> Command) -> Result<Command, UsageError> {
-    settings_with(&[], words, command)
+/// What follows `help`: nothing, `all`, a command, a group, a setting.
+fn about(words: impl IntoIterator<Item = OsString>) -> Result<Topic, UsageError> {
+    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    GUIDE.topic(&words.join(" "))
 }
 
-fn settings_with(
-    switches: &[&str],
+/// A command that takes all settings, by its name; none is the program itself.
+fn settings_of(
+    name: &str,
     words: impl IntoIterator<Item = OsString>,
     command: impl FnOnce(Arguments) -> Command,
 ) -> Result<Command, UsageError> {
-    let arguments = parse_arguments(SETTINGS, switches, words)?;
+    let switches = GUIDE.command(name).map(settings::Command::options).unwrap_or_default();
+    let arguments = parse_arguments(SETTINGS, &switches, words)?;
     Ok(match (arguments.help, arguments.version) {
-        (true, _) => Command::Answer(help()),
-        (false, true) => Command::Answer(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
+        (true, _) => Command::Help(GUIDE.topic(name)?),
+        (false, true) => Command::Answer(format!("{} {}\n", GUIDE.program, GUIDE.version)),
         (false, false) => command(arguments),
     })
 }
 
-pub(crate) fn help() -> String {
-    let mut text = "\
-Runs docker for one GitHub Actions job as a container's first process: checks the host, starts dockerd on a directory of
-its own, publishes the socket when a container has run, outlives the runner, and leaves nothing behind.
-
-usage: runner-dind [run] [--SETTING VALUE...]   live one docker daemon's life (the default)
-       runner-dind check [--json]               what docker needs and what stands in its way here, each with the setting that
-                                                cures it; nothing is started
-       runner-dind health                       silent; exit code 0 if docker is usable
-       runner-dind sweep                        removes what killed tasks left below DOCKER_STORAGE_ROOT, beside those that live, as
-                                                each start does; for a timer of the host
-       runner-dind check-deploy [--json] [--strict] FILE...
-                                                what is wrong with ECS task definitions, compose files, Kubernetes manifests and Nomad
-                                                jobs of runner and sidecar; - is standard input; --strict: warnings count;
-                                                --rules [--markdown]: what is looked for
-       runner-dind reference                    all settings and exit codes as Markdown
-
-Every setting is an environment variable and a flag: STOP_TIMEOUT=60 is --stop-timeout 60.
-To begin with: an XFS volume at DOCKER_STORAGE_ROOT; TASK_DIR on a volume shared with the runner's container; and
-STOP_TIMEOUT as your platform has it.
-
-"
-    .to_owned();
-    text.push_str(&render_help(SETTINGS));
-    text.push_str(&render_exit_codes(EXIT_CODES));
-    text
-}
-
-/// Settings and exit codes as Markdown, for the documentation.
-fn reference() -> String {
-    markdown(SETTINGS) + &markdown_exit_codes(EXIT_CODES)
+/// All that there is, as Markdown or as JSON.
+fn reference(words: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    match words.first().map(|word| word.to_string_lossy()).as_deref() {
+        None => Ok(Command::Answer(markdown(&GUIDE) + &markdown_exit_codes(GUIDE.exit_codes))),
+        Some("--json") => Ok(Command::Answer(json(&GUIDE))),
+        Some("-h" | "--help") => Ok(Command::Help(GUIDE.topic("reference")?)),
+        Some(other) => Err(UsageError(format!("unexpected argument: {other}\nhint: reference [--json]"))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use settings::render_help;
+
     use super::*;
 
     fn read(words: &[&str]) -> Result<Command, String> {
@@ -123,7 +112,6 @@ mod tests {
     #[test]
     fn a_sweep_takes_the_settings() {
         assert!(matches!(read(&["sweep", "--docker-storage-root", "/data"]), Ok(Command::Sweep(_))));
-        assert!(matches!(read(&["sweep", "--help"]), Ok(Command::Answer(_))));
         assert!(read(&["sweep", "/data"]).is_err());
     }
 
@@ -137,17 +125,57 @@ mod tests {
     }
 
     #[test]
-    fn the_help_text_is_what_was_reviewed() {
-        insta::assert_snapshot!(help());
+    fn what_help_says_of_check_deploy_is_so() {
+        for switch in GUIDE.command(CHECK_DEPLOY).unwrap().switches {
+            let flag = format!("--{}", switch.long);
+            let with = |others: &[&str]| read(&[&[CHECK_DEPLOY, &flag], others].concat());
+            assert!([with(&[]), with(&["task.json"]), with(&["--rules"])].iter().any(Result::is_ok), "{flag}");
+        }
+    }
+
+    #[test]
+    fn help_can_be_asked_for_in_every_way_that_people_try() {
+        let topic = |words: &[&str]| match read(words) {
+            Ok(Command::Help(topic)) => topic,
+            other => panic!("{words:?}: {other:?}"),
+        };
+        for words in [&["help"][..], &["--help"], &["-h"], &["--stop-timeout", "3", "--help"]] {
+            assert_eq!(topic(words), Topic::Overview, "{words:?}");
+        }
+        assert_eq!([topic(&["help", "all"]), topic(&["help", "--all"])], [Topic::All, Topic::All]);
+        for command in GUIDE.all_commands() {
+            assert_eq!(topic(&["help", command.name]), Topic::About(command.name.to_owned()));
+            assert_eq!(topic(&[command.name, "--help"]), Topic::About(command.name.to_owned()));
+        }
+        assert_eq!(topic(&["help", "MTU"]), Topic::About("MTU".to_owned()));
+        assert_eq!(read(&["help", "swep"]).unwrap_err(), "no help about `swep`\nhint: did you mean `sweep`?");
+    }
+
+    #[test]
+    fn the_help_texts_are_what_was_reviewed() {
+        insta::assert_snapshot!("help", render_help(&GUIDE, &Topic::Overview, 80));
+        let commands = GUIDE.all_commands().map(|command| render_help(&GUIDE, &Topic::About(command.name.to_owned()), 80));
+        insta::assert_snapshot!("help_of_commands", commands.collect::<Vec<_>>().join("----\n"));
+        insta::assert_snapshot!("help_all", render_help(&GUIDE, &Topic::All, 80));
+    }
+
+    #[test]
+    fn no_line_of_help_is_wider_than_eighty_columns() {
+        let topics = GUIDE.all_commands().map(|command| Topic::About(command.name.to_owned())).chain([Topic::Overview, Topic::All]);
+        for topic in topics {
+            for line in render_help(&GUIDE, &topic, 80).lines() {
+                assert!(line.chars().count() <= 80, "{topic:?}: {line}");
+            }
+        }
     }
 
     #[test]
     fn the_reference_has_every_setting_and_exit_code() {
-        let text = reference();
+        let Ok(Command::Answer(text)) = read(&["reference"]) else { panic!() };
         for setting in SETTINGS.0 {
             assert!(text.contains(setting.name), "{}", setting.name);
         }
-        for (code, meaning) in EXIT_CODES {
+        for (code, meaning) in GUIDE.exit_codes {
             assert!(text.contains(&format!("| {code} | {meaning} |")));
         }
     }

@@ -29,14 +29,14 @@ const fn setting(group: &'static str, name: &'static str, value: &'static str, d
 /// All settings.
 pub const SETTINGS: Table = Table(&[
     setting(
-        "Docker",
+        "Storage",
         "DOCKER_STORAGE_ROOT",
         "DIR",
         "/var/docker-storage",
         "a volume, XFS with ftype=1 unless DOCKER_STORAGE_MODE says otherwise; each task gets a directory of its own there, which is removed at the end",
     ),
     setting(
-        "Docker",
+        "Storage",
         "DOCKER_STORAGE_MODE",
         "xfs|loop|any",
         "xfs",
@@ -44,7 +44,7 @@ pub const SETTINGS: Table = Table(&[
          any: whatever overlay works on, as ext4",
     ),
     setting(
-        "Docker",
+        "Storage",
         "DOCKER_STORAGE_QUOTA",
         "SIZE",
         "",
@@ -52,43 +52,43 @@ pub const SETTINGS: Table = Table(&[
          loop (unset: 90 % of what is free at the start; set it where tasks share a volume)",
     ),
     setting(
-        "Docker",
+        "Storage",
         "DOCKER_STORAGE_CLEANUP",
         "now|later",
         "now",
         "now: a task's directory is deleted before the end, as far as STOP_TIMEOUT allows; later: it is only renamed, and the next start \
          on this storage root or a living neighbour deletes it",
     ),
-    setting("Docker", "DOCKER_GROUP_GID", "GID", "123", "the group that may use the docker socket"),
+    setting("Access", "DOCKER_GROUP_GID", "GID", "123", "the group that may use the docker socket"),
     setting(
-        "Docker",
+        "Access",
         "DOCKER_API_POLICY",
         "off|guarded",
         "off",
         "guarded: jobs get no privileged containers, host namespaces, devices, extra capabilities or folders but the shared ones",
     ),
     setting(
-        "Docker",
+        "Access",
         "DOCKER_API_ALLOW",
         "ENTRY,...",
         "",
         "what is allowed all the same: privileged, host-network, devices, cap:NET_ADMIN, bind:/folder and more",
     ),
-    setting("Docker", "DOCKER_REGISTRY_MIRROR", "URL,...", "", "pull-through mirrors of Docker Hub"),
-    setting("Docker", "DOCKER_START_TIMEOUT", "SECONDS", "60", "how long docker may take to become usable"),
-    setting("Docker", "DOCKERD_PATH", "FILE", "", "the dockerd to start; found in PATH when unset"),
+    setting("Registries", "DOCKER_REGISTRY_MIRROR", "URL,...", "", "pull-through mirrors of Docker Hub"),
+    setting("The daemon", "DOCKER_START_TIMEOUT", "SECONDS", "60", "how long docker may take to become usable"),
+    setting("The daemon", "DOCKERD_PATH", "FILE", "", "the dockerd to start; found in PATH when unset"),
     setting(
-        "Docker daemon",
+        "The daemon",
         "DOCKER_DAEMON_JSON",
         "FILE",
         "",
         "dockerd's own settings to take in; /etc/docker/daemon.json when unset and there. What this program must decide it refuses by name",
     ),
-    setting("Docker daemon", "DOCKERD_ARGS", "WORDS", "", "more flags for dockerd, split as a shell does, with nothing expanded"),
+    setting("The daemon", "DOCKERD_ARGS", "WORDS", "", "more flags for dockerd, split as a shell does, with nothing expanded"),
     Setting {
         aliases: &["DOCKER_INSECURE_REGISTRY"],
         ..setting(
-            "Docker daemon",
+            "Registries",
             "DOCKER_INSECURE_REGISTRIES",
             "HOST,...",
             "",
@@ -96,7 +96,7 @@ pub const SETTINGS: Table = Table(&[
         )
     },
     setting(
-        "Docker daemon",
+        "Network",
         "DOCKER_ADDRESS_POOLS",
         "BASE/SIZE,...",
         "",
@@ -105,55 +105,49 @@ pub const SETTINGS: Table = Table(&[
     Setting {
         aliases: &["MTU"],
         ..setting(
-            "Docker daemon",
+            "Network",
             "DOCKER_MTU",
             "auto|BYTES",
             "auto",
             "the largest packet of containers; auto is that of the default route where it is below 1500. Also for networks made later, from Docker 24 on",
         )
     },
-    setting("Docker daemon", "DOCKER_DNS", "IP,...", "", "name servers of containers"),
-    setting("Docker daemon", "DOCKER_ULIMITS", "NAME=SOFT:HARD,...", "", "limits of containers, as in nofile=1024:2048"),
+    setting("Network", "DOCKER_DNS", "IP,...", "", "name servers of containers"),
+    setting("Containers", "DOCKER_ULIMITS", "NAME=SOFT:HARD,...", "", "limits of containers, as in nofile=1024:2048"),
     setting(
-        "Docker daemon",
+        "Containers",
         "DOCKER_NO_NEW_PRIVILEGES",
         "yes|no",
         "no",
         "no process in a container gains rights, so that sudo does not work there",
     ),
-    setting("Docker daemon", "DOCKER_ICC", "yes|no", "yes", "containers on docker's default network reach each other"),
+    setting("Network", "DOCKER_ICC", "yes|no", "yes", "containers on docker's default network reach each other"),
     setting(
-        "Docker daemon",
+        "Containers",
         "DOCKER_USERNS_REMAP",
         "yes|no",
         "no",
         "root of a container is RUNNER_UID outside, and its other users are nobody: what a container makes in the work folder is the runner's",
     ),
-    setting("Docker daemon", "RUNNER_UID", "UID", "1001", "the runner's user, for DOCKER_USERNS_REMAP"),
-    setting("Docker daemon", "RUNNER_GID", "GID", "1001", "the runner's group, for DOCKER_USERNS_REMAP"),
+    setting("Containers", "RUNNER_UID", "UID", "1001", "the runner's user, for DOCKER_USERNS_REMAP"),
+    setting("Containers", "RUNNER_GID", "GID", "1001", "the runner's group, for DOCKER_USERNS_REMAP"),
     setting(
-        "Docker daemon",
+        "Access",
         "DOCKER_TCP",
         "ADDRESS:PORT",
         "",
         "listen there, too, as in 127.0.0.1:2375 for a health check; anything but loopback needs DOCKER_TLS_DIR",
     ),
+    setting("Access", "DOCKER_TLS_DIR", "DIR", "", "ca.pem, cert.pem and key.pem; only clients with a certificate of that ca are let in"),
     setting(
-        "Docker daemon",
-        "DOCKER_TLS_DIR",
-        "DIR",
-        "",
-        "ca.pem, cert.pem and key.pem; only clients with a certificate of that ca are let in",
-    ),
-    setting(
-        "Docker daemon",
+        "Containers",
         "DOCKER_LOG_FORWARD",
         "URL",
         "",
         "where the output of containers goes besides `docker logs`: syslog://HOST:PORT over UDP, fluentd://HOST:PORT or fluentd:///SOCKET",
     ),
     setting(
-        "Docker daemon",
+        "The daemon",
         "DOCKER_PING_INTERVAL",
         "SECONDS",
         "10",
@@ -191,10 +185,28 @@ pub const SETTINGS: Table = Table(&[
         "keep metrics as Prometheus' text in this file; the runner's METRICS_LISTEN serves TASK_DIR/dind/metrics.prom, too",
     ),
     setting("Metrics and traces", "TRACE_FILE", "FILE", "", "write the life there at its end, as a trace that ui.perfetto.dev opens"),
+    setting(
+        "Metrics and traces",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "URL",
+        "",
+        "send the life there as spans at its end, as to http://localhost:4318; needs a build with the feature otlp",
+    ),
+    Setting {
+        secret: true,
+        ..setting(
+            "Metrics and traces",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "LIST",
+            "",
+            "what the collector wants to be told, as in api-key=VALUE",
+        )
+    },
+    setting("Metrics and traces", "TRACEPARENT", "ID", "", "the span that the life belongs to, as W3C's trace context has it"),
 ]);
 
 /// What the settings say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where docker's data goes.
     pub storage: Storage,
@@ -243,7 +255,7 @@ impl Config {
             level: reader
                 .choice("LOG_LEVEL", &[("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)])
                 .unwrap_or(Level::INFO),
-            telemetry: telemetry(&mut reader),
+            telemetry: Wishes::read(&mut reader),
         };
         if config.access.guard.is_some() && config.engine.tcp.is_some() {
             let what = "is set, and DOCKER_API_POLICY is not off: over TCP a job would go around the policy";
@@ -276,16 +288,6 @@ impl Config {
             _ => "warn",
         }
     }
-}
-
-fn telemetry(reader: &mut Reader) -> Wishes {
-    let emf = reader.text("AWS_EMF_NAMESPACE");
-    if let Some(name) = &emf
-        && let Err(what) = telemetry::namespace(name)
-    {
-        reader.problem("AWS_EMF_NAMESPACE", &format!("`{name}` is {what}"), Some("write a name as in GitHubRunners or Team/Runners"));
-    }
-    Wishes { emf, metrics: reader.path("METRICS_FILE"), trace: reader.path("TRACE_FILE") }
 }
 
 fn task(reader: &mut Reader) -> PathBuf {

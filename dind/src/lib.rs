@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod effects;
 pub mod gate;
 mod ground;
+mod guide;
 pub mod host;
 pub mod lifecycle;
 mod meeting;
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
         let code = match command_line::parse(words) {
             Ok(Command::CheckDeploy(order)) => deployments(order),
             Ok(Command::Sweep(arguments)) => with_log(arguments, |config, _| sweep::sweep(&config.storage.root)),
+            Ok(Command::Help(topic)) => help(&topic),
             Ok(Command::Answer(text)) => answer(&text),
             Ok(_) => exit::BUG,
             Err(problem) => misunderstood(&problem),
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
         Ok(Command::Gate(arguments)) => guard(signals, arguments),
+        Ok(Command::Help(topic)) => help(&topic),
         Ok(Command::Answer(text)) => answer(&text),
         // Done above.
         Ok(Command::CheckDeploy(_) | Command::Sweep(_)) => exit::BUG,
@@ -94,6 +97,11 @@ fn answer(text: &str) -> u8 {
     exit::FINE
 }
 
+fn help(topic: &settings::Topic) -> u8 {
+    let width = supervise::kernel::columns(io::stdout()).unwrap_or(settings::NARROW);
+    answer(&settings::render_help(&guide::GUIDE, topic, width))
+}
+
 fn misunderstood(problem: &settings::UsageError) -> u8 {
     records::complain(&format!("{NAME}: {}\n", problem.with_hint(&format!("{NAME} --help"))));
     exit::USAGE
@@ -101,7 +109,7 @@ fn misunderstood(problem: &settings::UsageError) -> u8 {
 
 /// What is wrong with deployments, on standard output.
 fn deployments(order: deploy::Order) -> u8 {
-    let answer = order.answer(command_line::help);
+    let answer = order.answer(String::new);
     records::answer(&answer.text);
     if answer.fine { exit::FINE } else { exit::CONFIG }
 }
@@ -154,6 +162,9 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         exit_with_runner: config.exit_with_runner,
         guarded: config.access.guard.is_some(),
     };
+    if let Some(headers) = config.telemetry.collector.as_ref().and_then(|collector| collector.headers.as_ref()) {
+        let _ = headers.reveal().map(|text| records::mask(&text));
+    }
     let (observers, problems) = telemetry::observers(&config.telemetry, metrics::METRICS);
     for problem in problems {
         warn!("{problem}");

@@ -43,8 +43,8 @@ use std::io::Write;
 
 use supervise::Signals;
 
-pub(crate) use self::command_line::HELP;
-use self::command_line::{Request, Style, Verb, Way, parsed};
+pub(crate) use self::command_line::COMMANDS;
+use self::command_line::{Asked, Request, Style, Verb, Way, parsed};
 use self::dir::Gate;
 use self::gc::Gc;
 use self::list::List;
@@ -56,7 +56,7 @@ use self::stage::KEPT_SECONDS;
 use self::stop::Stop;
 use self::verify::Verify;
 
-/// Runs `cache …` as a whole process: `args` are the words after `cache`. Returns its exit status (see [`HELP`]).
+/// Runs `cache …` as a whole process: `args` are the words after `cache`. Returns its exit status (see [`COMMANDS`]).
 ///
 /// It sets the process's umask and raises its limit of open files. The first signal that asks it to end makes it give up what is
 /// half done and say what is.
@@ -65,7 +65,14 @@ pub(crate) fn main(signals: Signals, args: impl IntoIterator<Item = OsString>) -
     let asked = stop.clone();
     signals.on_end(move || asked.ask());
     // Not locked: the thread that shows progress writes there, too.
-    command(args, &stop, &mut std::io::stdout().lock(), &mut std::io::stderr(), Form::of_stderr)
+    command(
+        args,
+        &stop,
+        &mut std::io::stdout().lock(),
+        &mut std::io::stderr(),
+        Form::of_stderr,
+        supervise::kernel::columns(std::io::stdout()),
+    )
 }
 
 fn command(
@@ -74,12 +81,14 @@ fn command(
     out: &mut dyn Write,
     err: &mut (dyn Write + Send),
     form: impl Fn(bool) -> Form,
+    columns: Option<usize>,
 ) -> u8 {
     // A reader that has gone away is no reason to fail: what was copied is copied.
     let request = match parsed(args) {
-        Ok(Some(request)) => request,
-        Ok(None) => {
-            let _ = out.write_all(HELP.as_bytes());
+        Ok(Asked::For(request)) => request,
+        Ok(Asked::Help(name)) => {
+            let text = settings::render_command("runner-entrypoint", COMMANDS, &name, columns.unwrap_or(settings::NARROW));
+            let _ = out.write_all(text.as_bytes());
             return 0;
         }
         Err(cause) => {

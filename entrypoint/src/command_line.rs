@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use settings::{Arguments, UsageError, markdown, markdown_exit_codes, parse_arguments, render_exit_codes, render_help};
+use settings::{Arguments, Topic, UsageError, json, markdown, markdown_exit_codes, parse_arguments};
 use supervise::{
     init,
     records::{self, Sink},
@@ -10,7 +10,7 @@ use supervise::{
 
 use crate::{
     config::{TABLE, dialects_markdown},
-    stages::EXIT_CODES,
+    guide::GUIDE,
 };
 
 /// A command, understood.
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     },
     /// What follows `cache`.
     Cache(Vec<OsString>),
+    /// Help about something, as wide as the screen is.
+    Help(Topic),
     /// Text that was asked for.
     Answer(String),
 }
@@ -42,27 +44,46 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     match first {
         "supervise" => supervise(rest()),
         "cache" => Ok(Command::Cache(rest().collect())),
-        "check" => settings_of(&[], rest(), Command::Check),
-        "health" => settings_of(&["ready"], rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
-        "run" => settings_of(&[], rest(), Command::Run),
-        "help" => Ok(Command::Answer(help())),
-        "reference" => Ok(Command::Answer(reference())),
-        word if word.is_empty() || word.starts_with('-') => settings_of(&[], words.clone(), Command::Run),
+        "check" => settings_of(first, rest(), Command::Check),
+        "health" => settings_of(first, rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
+        "run" => settings_of(first, rest(), Command::Run),
+        "help" => about(rest()).map(Command::Help),
+        "reference" => reference(rest()),
+        word if word.is_empty() || word.starts_with('-') => settings_of("", words.clone(), Command::Run),
         word => Err(UsageError(format!("unknown command: {word}"))),
     }
 }
 
+/// What follows `help`: nothing, `all`, a command of one or two words, a group, a setting.
+fn about(words: impl IntoIterator<Item = OsString>) -> Result<Topic, UsageError> {
+    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    GUIDE.topic(&words.join(" "))
+}
+
+/// A command that takes all settings, by its name; none is the program itself.
 fn settings_of(
-    switches: &[&str],
+    name: &str,
     words: impl IntoIterator<Item = OsString>,
     command: impl FnOnce(Arguments) -> Command,
 ) -> Result<Command, UsageError> {
-    let arguments = parse_arguments(TABLE, switches, words)?;
+    let switches = GUIDE.command(name).map(settings::Command::options).unwrap_or_default();
+    let arguments = parse_arguments(TABLE, &switches, words)?;
     Ok(match (arguments.help, arguments.version) {
-        (true, _) => Command::Answer(help()),
-        (false, true) => Command::Answer(format!("runner-entrypoint {}\n", env!("CARGO_PKG_VERSION"))),
+        (true, _) => Command::Help(GUIDE.topic(name)?),
+        (false, true) => Command::Answer(format!("{} {}\n", GUIDE.program, GUIDE.version)),
         (false, false) => command(arguments),
     })
+}
+
+/// All that there is, as Markdown or as JSON.
+fn reference(words: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    match words.first().map(|word| word.to_string_lossy()).as_deref() {
+        None => Ok(Command::Answer(markdown(&GUIDE) + &markdown_exit_codes(GUIDE.exit_codes) + &dialects_markdown())),
+        Some("--json") => Ok(Command::Answer(json(&GUIDE))),
+        Some("-h" | "--help") => Ok(Command::Help(GUIDE.topic("reference")?)),
+        Some(other) => Err(UsageError(format!("unexpected argument: {other}\nhint: reference [--json]"))),
+    }
 }
 
 fn supervise(words: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
@@ -71,7 +92,7 @@ fn supervise(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     let plain = |error: lexopt::Error| UsageError(error.to_string());
     while let Some(word) = parser.next().map_err(plain)? {
         match word {
-            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(Command::Answer(SUPERVISE_HELP.to_owned())),
+            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return GUIDE.topic("supervise").map(Command::Help),
             lexopt::Arg::Short('g') | lexopt::Arg::Long("group") => options.group = true,
             lexopt::Arg::Long("grace") => options.grace = span("grace", &parser.value().map_err(plain)?)?,
             lexopt::Arg::Long("leftovers") => options.leftovers = span("leftovers", &parser.value().map_err(plain)?)?,
@@ -105,52 +126,10 @@ pub(crate) fn supervise_log() -> records::Settings {
     }
 }
 
-const SUPERVISE_HELP: &str = "\
-Runs one command as a container's first process: passes signals on, reaps everything, leaves nothing behind.
-
-usage: runner-entrypoint supervise [OPTIONS] -- CMD [ARGUMENT...]
-
-options:
-  -g, --group            signals go to the command's whole process group
-  --grace SECONDS        how long the command may go on after the first SIGTERM [25]
-  --leftovers SECONDS    how long what it left behind may go on after its own SIGTERM [3]
-
-The exit code is the command's own, 128 + n if signal n ended it, 127 if it is not found, 126 if it cannot be run.
-";
-
-/// The help text.
-fn help() -> String {
-    let mut text = "\
-Runs one GitHub Actions job as a container's first process: registers a just-in-time runner, restores the tool cache,
-starts the runner, passes a stop on so that no job is lost that could have ended, and leaves nothing behind.
-
-usage: runner-entrypoint [run] [--SETTING VALUE...]   live one runner's life (the default)
-       runner-entrypoint check                        say what would happen and what is wrong, without doing it
-       runner-entrypoint health [--ready]             silent; exit code 0 if the runner lives (and waits for or has a job)
-       runner-entrypoint supervise -- CMD...          only a container's first process, in place of tini
-       runner-entrypoint cache restore --from REMOTE --to LOCAL
-       runner-entrypoint cache save --from LOCAL --to REMOTE
-       runner-entrypoint reference                    all settings and exit codes as Markdown
-
-Every setting is an environment variable and a flag: STOP_TIMEOUT=60 is --stop-timeout 60. Secrets are no flags, but each can
-be a file: ACCESS_TOKEN_FILE=PATH is --access-token-file PATH. The reference tells which variables of other images mean the same.
-To begin with: ACCESS_TOKEN and REPO_URL; in a pair with docker DOCKER_HOST; with shared storage TOOL_CACHE_REMOTE;
-and STOP_TIMEOUT as your platform has it.
-
-"
-    .to_owned();
-    text.push_str(&render_help(TABLE));
-    text.push_str(&render_exit_codes(EXIT_CODES));
-    text
-}
-
-/// Settings and exit codes as Markdown, for the documentation.
-fn reference() -> String {
-    markdown(TABLE) + &markdown_exit_codes(EXIT_CODES) + &dialects_markdown()
-}
-
 #[cfg(test)]
 mod tests {
+    use settings::render_help;
+
     use super::*;
 
     fn read(words: &[&str]) -> Result<Command, String> {
@@ -193,13 +172,53 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_has_one_line_of_help() {
-        let lines: Vec<String> = render_help(TABLE).lines().filter(|line| line.starts_with("  ")).map(str::to_owned).collect();
-        assert_eq!(lines.len(), TABLE.0.len(), "{lines:#?}");
+    fn what_help_says_of_supervise_is_so() {
+        let switches = GUIDE.command("supervise").unwrap().switches;
+        for switch in switches {
+            let value = (!switch.value.is_empty()).then_some("1");
+            let long = format!("--{}", switch.long);
+            let words: Vec<&str> = ["supervise", &long].into_iter().chain(value).chain(["x"]).collect();
+            assert!(matches!(read(&words), Ok(Command::Supervise(_))), "{words:?}");
+        }
+        let default = |option: &str| switches.iter().find(|switch| switch.long == option).unwrap().default.parse();
+        assert_eq!((default("grace"), default("leftovers")), (Ok(GRACE.as_secs()), Ok(LEFTOVERS.as_secs())));
     }
 
     #[test]
-    fn the_help_text_is_what_was_reviewed() {
-        insta::assert_snapshot!(help());
+    fn help_can_be_asked_for_in_every_way_that_people_try() {
+        let topic = |words: &[&str]| match read(words) {
+            Ok(Command::Help(topic)) => topic,
+            other => panic!("{words:?}: {other:?}"),
+        };
+        for words in [&["help"][..], &["--help"], &["-h"], &["--stop-timeout", "3", "--help"]] {
+            assert_eq!(topic(words), Topic::Overview, "{words:?}");
+        }
+        assert_eq!([topic(&["help", "all"]), topic(&["help", "--all"])], [Topic::All, Topic::All]);
+        for name in ["run", "check", "health", "supervise", "reference"] {
+            assert_eq!(topic(&["help", name]), Topic::About(name.to_owned()));
+            assert_eq!(topic(&[name, "--help"]), Topic::About(name.to_owned()));
+        }
+        for words in [&["help", "cache", "restore"][..], &["help", "cache"], &["help", "STOP_TIMEOUT"], &["help", "--stop-timeout"]] {
+            assert_eq!(topic(words), Topic::About(words[1..].join(" ")));
+        }
+        assert_eq!(read(&["help", "chec"]).unwrap_err(), "no help about `chec`\nhint: did you mean `check`?");
+    }
+
+    #[test]
+    fn the_help_texts_are_what_was_reviewed() {
+        insta::assert_snapshot!("help", render_help(&GUIDE, &Topic::Overview, 80));
+        let commands = GUIDE.all_commands().map(|command| render_help(&GUIDE, &Topic::About(command.name.to_owned()), 80));
+        insta::assert_snapshot!("help_of_commands", commands.collect::<Vec<_>>().join("----\n"));
+        insta::assert_snapshot!("help_all", render_help(&GUIDE, &Topic::All, 80));
+    }
+
+    #[test]
+    fn no_line_of_help_is_wider_than_eighty_columns() {
+        let topics = GUIDE.all_commands().map(|command| Topic::About(command.name.to_owned())).chain([Topic::Overview, Topic::All]);
+        for topic in topics {
+            for line in render_help(&GUIDE, &topic, 80).lines() {
+                assert!(line.chars().count() <= 80, "{topic:?}: {line}");
+            }
+        }
     }
 }

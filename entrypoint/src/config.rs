@@ -258,7 +258,7 @@ impl Config {
         let termination_log = reader.path("TERMINATION_LOG").unwrap_or_default();
         let dry_run = reader.switch("DEBUG_ONLY");
         let log = values::log(&mut reader);
-        let (telemetry, metrics_listen) = (values::telemetry(&mut reader), values::metrics_listen(&mut reader));
+        let (telemetry, metrics_listen) = (Wishes::read(&mut reader), values::metrics_listen(&mut reader));
         let setup_info = reader.switch("SETUP_INFO");
         reader.finish()?;
         let proxies = environment::proxies(&environment);
@@ -309,7 +309,8 @@ impl Config {
             Registration::Ready(Ready::Url { bearer, .. }) => bearer.as_ref(),
             Registration::Classic { token, .. } => token.as_ref(),
         };
-        credential.into_iter().chain(registration).collect()
+        let headers = self.telemetry.collector.as_ref().and_then(|collector| collector.headers.as_ref());
+        credential.into_iter().chain(registration).chain(headers).collect()
     }
 
     /// For `health`, which must work whatever else is set.

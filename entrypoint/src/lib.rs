@@ -15,6 +15,7 @@ mod effects;
 mod errand;
 mod exposed;
 mod github;
+mod guide;
 mod hook;
 mod lifecycle;
 mod metrics;
@@ -28,12 +29,13 @@ mod words;
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use settings::Arguments;
-use supervise::{Observer, Outlets, Signals, StateFile, drive, init, records};
+use supervise::{Observer, Outlets, Signals, StateFile, drive, init, kernel, records};
 use telemetry::Wishes;
 
 use command_line::Command;
 use config::{Config, Registration};
 use effects::Effects;
+use guide::GUIDE;
 use lifecycle::{Lifecycle, Plan, RemovedBy};
 
 const NAME: &str = "runner-entrypoint";
@@ -82,6 +84,11 @@ fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
         Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
         Ok(Command::Cache(words)) => cache::main(signals, words),
+        Ok(Command::Help(topic)) => {
+            let width = kernel::columns(std::io::stdout()).unwrap_or(settings::NARROW);
+            records::answer(&settings::render_help(&GUIDE, &topic, width));
+            0
+        }
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             0

@@ -1,74 +1,206 @@
-//! The same table as text for a terminal and as Markdown for the reference.
+//! A guide as text for a terminal.
 
 use std::fmt::Write as _;
 
-use crate::{Setting, Table};
+use crate::{Command, Group, Guide, Setting, Switch, Topic};
 
-const WIDTH: usize = 132;
+/// What is left of the column of explanations; what is longer has a line of its own.
+const HEAD: usize = 27;
 
-/// The settings as an aligned, grouped list for `--help`.
-pub fn render(table: Table) -> String {
-    let left: Vec<(&Setting, String)> = table.0.iter().map(|setting| (setting, format!("{} {}", setting.name, setting.value))).collect();
-    let column = left.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0) + 4;
-    let mut text = String::new();
-    for group in table.groups() {
-        let _ = writeln!(text, "{group}:");
-        for (setting, head) in left.iter().filter(|(setting, _)| setting.group == group) {
-            let mut lines = wrap(&sentence(setting), WIDTH.saturating_sub(column)).into_iter();
-            let _ = writeln!(text, "  {head:<width$}{}", lines.next().unwrap_or_default(), width = column - 2);
-            for line in lines {
-                let _ = writeln!(text, "{:column$}{line}", "");
+/// The same in the facts about one setting.
+const FACT: usize = 11;
+
+/// How wide text is that goes to no terminal, or to one that is too narrow for tables.
+pub const NARROW: usize = 80;
+
+/// Lines that are longer than this are hard to follow, however wide the terminal is.
+pub const WIDE: usize = 100;
+
+/// The help about a topic, in lines of at most `width` columns, which is kept between [`NARROW`] and [`WIDE`].
+pub fn render(guide: &Guide, topic: &Topic, width: usize) -> String {
+    let mut page = Page { text: String::new(), width: width.clamp(NARROW, WIDE) };
+    match topic {
+        Topic::Overview => page.overview(guide),
+        Topic::All => {
+            guide.groups.iter().for_each(|group| page.group(guide, group));
+            page.text.truncate(page.text.trim_end().len() + 1);
+        }
+        Topic::About(words) => page.about(guide, words),
+    }
+    page.text
+}
+
+/// The help about one of `commands`, by its name, without a guide: for a program in a program.
+pub fn render_command(program: &str, commands: &[Command], name: &str, width: usize) -> String {
+    let mut page = Page { text: String::new(), width: width.clamp(NARROW, WIDE) };
+    if let Some(command) = commands.iter().find(|command| command.name == name) {
+        page.command(program, command, &commands.iter().collect::<Vec<_>>());
+    }
+    page.text
+}
+
+struct Page {
+    text: String,
+    width: usize,
+}
+
+impl Page {
+    fn overview(&mut self, guide: &Guide) {
+        let Guide { program, about, .. } = guide;
+        self.paragraph(about);
+        let _ = writeln!(self.text, "\nUsage: {program} [COMMAND] [OPTION...]\n\nCommands:");
+        let commands = guide.all_commands().filter(|command| command.family().is_none());
+        self.rows(commands.map(|command| (command.name.to_owned(), command.about.to_owned())));
+        self.rows([("help [WORD]".to_owned(), "more about a command, a task or a setting".to_owned())]);
+        self.heading("To begin with");
+        self.rows(guide.first_settings().into_iter().map(row));
+        self.text.push('\n');
+        self.paragraph(guide.note);
+        self.heading("All settings, by task");
+        self.rows(guide.groups.iter().map(|group| (format!("help {}", group.word), group.task.to_owned())));
+        self.rows([("help all".to_owned(), "every setting".to_owned())]);
+        self.text.push('\n');
+        self.exit_codes(guide.exit_codes);
+        let _ = writeln!(self.text, "\nMore: man {program}, or docs/settings.md of the project");
+    }
+
+    /// Several things may go by one name: all of them are meant.
+    fn about(&mut self, guide: &Guide, words: &str) {
+        if let Some(group) = guide.group(words) {
+            self.group(guide, group);
+        }
+        if let Some(command) = guide.command(words) {
+            self.command(guide.program, command, &guide.all_commands().collect::<Vec<_>>());
+        } else if let Some(setting) = guide.setting(words) {
+            self.setting(guide, setting);
+        }
+        self.text.truncate(self.text.trim_end().len());
+        self.text.push('\n');
+    }
+
+    fn group(&mut self, guide: &Guide, group: &Group) {
+        let _ = writeln!(self.text, "{}: {}", group.name, group.task);
+        self.rows(guide.settings(group).into_iter().map(row));
+        self.text.push('\n');
+    }
+
+    fn setting(&mut self, guide: &Guide, setting: &Setting) {
+        let Setting { name, value, default, help, .. } = setting;
+        let _ = writeln!(self.text, "{name}={value}");
+        self.block(help, 2);
+        let mut facts = vec![("flag", format!("--{} {}", setting.flag(), if setting.secret { "PATH" } else { value }))];
+        if setting.secret {
+            facts.push(("file", format!("{} names a file that holds it, which is read anew at each use", setting.file_name())));
+        }
+        if !default.is_empty() {
+            facts.push(("default", (*default).to_owned()));
+        }
+        if !setting.aliases.is_empty() {
+            facts.push(("also", setting.aliases.join(", ")));
+        }
+        if let Some(group) = guide.groups.iter().find(|group| group.name == setting.group) {
+            facts.push(("group", format!("{} ({} help {})", group.name, guide.program, group.word)));
+        }
+        self.text.push('\n');
+        self.table(FACT, facts.into_iter().map(|(fact, text)| (fact.to_owned(), text)));
+    }
+
+    fn command(&mut self, program: &str, command: &Command, commands: &[&Command]) {
+        let Command { name, about, more, switches, .. } = command;
+        let members: Vec<&&Command> = commands.iter().filter(|other| other.family() == Some(name)).collect();
+        self.block(&format!("{}.", capitalised(about)), 0);
+        let mut before = "\nUsage: ";
+        for usage in command.usage.split('\n') {
+            let _ = writeln!(self.text, "{before}{}", format!("{program} {name} {usage}").trim_end());
+            before = "       ";
+        }
+        if !members.is_empty() {
+            self.heading("Commands");
+            self.rows(members.iter().map(|member| {
+                let verb = member.name.strip_prefix(name).unwrap_or(member.name).trim_start();
+                (verb.to_owned(), member.about.to_owned())
+            }));
+            let _ = writeln!(self.text, "\n`{program} help {name} WORD` has the options of one.");
+        }
+        if !switches.is_empty() {
+            self.heading("Options");
+            self.rows(switches.iter().map(|switch| (switch.head(), with_default(switch))));
+        }
+        if command.settings {
+            self.text.push('\n');
+            let _ = writeln!(self.text, "Every setting is an option, too: {program} help all");
+        }
+        if !more.is_empty() {
+            self.text.push('\n');
+            self.paragraph(more);
+        }
+        if !command.exit_codes.is_empty() {
+            self.text.push('\n');
+            self.exit_codes(command.exit_codes);
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        let _ = writeln!(self.text, "\n{text}:");
+    }
+
+    /// Paragraphs, which are apart by their line breaks.
+    fn paragraph(&mut self, text: &str) {
+        text.lines().for_each(|line| self.block(line, 0));
+    }
+
+    fn block(&mut self, text: &str, indent: usize) {
+        for line in wrap(text, self.width - indent) {
+            let _ = writeln!(self.text, "{}", format!("{:indent$}{line}", "").trim_end());
+        }
+    }
+
+    /// Names, and what they are, below each other.
+    fn rows(&mut self, rows: impl IntoIterator<Item = (String, String)>) {
+        self.table(HEAD, rows);
+    }
+
+    /// The same with as much room for the names.
+    fn table(&mut self, column: usize, rows: impl IntoIterator<Item = (String, String)>) {
+        for (head, help) in rows {
+            let mut lines = wrap(&help, self.width - column).into_iter();
+            // Two columns before it, and two behind it at least.
+            if head.chars().count() + 4 <= column {
+                let _ = writeln!(self.text, "  {head:<width$}{}", lines.next().unwrap_or_default(), width = column - 2);
+            } else {
+                let _ = writeln!(self.text, "  {head}");
+            }
+            lines.for_each(|line| {
+                let _ = writeln!(self.text, "{:column$}{line}", "");
+            });
+        }
+    }
+
+    fn exit_codes(&mut self, codes: &[(u8, &str)]) {
+        self.text.push_str("Exit codes:\n");
+        for (code, meaning) in codes {
+            let mut before = format!("  {code:<5}");
+            for line in wrap(meaning, self.width - 7) {
+                let _ = writeln!(self.text, "{before}{line}");
+                before = " ".repeat(7);
             }
         }
-        text.push('\n');
     }
-    text
 }
 
-/// The settings as Markdown tables, one per group.
-pub fn markdown(table: Table) -> String {
-    let mut text = String::new();
-    for group in table.groups() {
-        let _ = writeln!(text, "### {group}\n\n| variable | flag | default | meaning |\n|---|---|---|---|");
-        for setting in table.0.iter().filter(|setting| setting.group == group) {
-            let mut names = format!("`{}`", setting.name);
-            for alias in setting.aliases {
-                let _ = write!(names, ", `{alias}`");
-            }
-            let default = if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
-            let secret = if setting.secret { format!("; or `{}`, a file that holds it", setting.file_name()) } else { String::new() };
-            let _ = writeln!(
-                text,
-                "| {names} | `--{} {}` | {default} | {}{secret} |",
-                setting.flag(),
-                setting.value.replace('|', "\\|"),
-                setting.help
-            );
-        }
-        text.push('\n');
-    }
-    text
+/// Other names, and the files of secrets, are left to the help of the setting: this is what one reads to find it.
+fn row(setting: &Setting) -> (String, String) {
+    let Setting { name, value, default, help, .. } = setting;
+    (format!("{name} {value}"), if default.is_empty() { (*help).to_owned() } else { format!("{help} [{default}]") })
 }
 
-/// Exit codes with their meanings as a list for `--help`.
-pub fn render_exit_codes(codes: &[(u8, &str)]) -> String {
-    codes.iter().fold("Exit codes:\n".to_owned(), |mut text, (code, meaning)| {
-        let _ = writeln!(text, "  {code:<5}{meaning}");
-        text
-    })
+fn with_default(switch: &Switch) -> String {
+    if switch.default.is_empty() { switch.help.to_owned() } else { format!("{} [{}]", switch.help, switch.default) }
 }
 
-/// Exit codes with their meanings as a Markdown table.
-pub fn markdown_exit_codes(codes: &[(u8, &str)]) -> String {
-    codes.iter().fold("### Exit codes\n\n| code | meaning |\n|---|---|\n".to_owned(), |mut text, (code, meaning)| {
-        let _ = writeln!(text, "| {code} | {meaning} |");
-        text
-    })
-}
-
-/// Other names, and the files of secrets, are left to the reference: this is what one reads to find a setting.
-fn sentence(setting: &Setting) -> String {
-    if setting.default.is_empty() { setting.help.to_owned() } else { format!("{} [{}]", setting.help, setting.default) }
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -90,49 +222,45 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guide::tests::GUIDE;
 
-    const TABLE: Table = Table(&[
-        Setting {
-            name: "STOP_TIMEOUT",
-            aliases: &["GRACE"],
-            group: "Stop",
-            value: "SECONDS",
-            default: "30",
-            secret: false,
-            help: "how long a stop may take",
-        },
-        Setting {
-            name: "ACCESS_TOKEN",
-            aliases: &[],
-            group: "GitHub",
-            value: "TOKEN",
-            default: "",
-            secret: true,
-            help: "personal access token",
-        },
-    ]);
-
-    #[test]
-    fn help_is_grouped_and_aligned() {
-        assert_eq!(
-            render(TABLE),
-            "Stop:\n  STOP_TIMEOUT SECONDS  how long a stop may take [30]\n\n\
-             GitHub:\n  ACCESS_TOKEN TOKEN    personal access token\n\n"
-        );
+    fn about(word: &str) -> String {
+        render(&GUIDE, &GUIDE.topic(word).unwrap(), 0)
     }
 
     #[test]
-    fn the_reference_has_a_row_for_every_setting() {
-        let text = markdown(TABLE);
-        assert!(text.contains("| `STOP_TIMEOUT`, `GRACE` | `--stop-timeout SECONDS` | `30` | how long a stop may take |"));
-        assert!(text.contains("| `ACCESS_TOKEN` | `--access-token-file TOKEN` |  | personal access token; or `ACCESS_TOKEN_FILE`"));
+    fn the_overview_has_what_one_begins_with_and_says_where_the_rest_is() {
+        insta::assert_snapshot!(render(&GUIDE, &Topic::Overview, NARROW));
     }
 
     #[test]
-    fn exit_codes_have_a_line_or_a_row_each() {
-        let codes = [(0, "fine"), (143, "cut")];
-        assert_eq!(render_exit_codes(&codes), "Exit codes:\n  0    fine\n  143  cut\n");
-        assert!(markdown_exit_codes(&codes).ends_with("| 0 | fine |\n| 143 | cut |\n"));
+    fn a_word_that_is_a_group_and_a_command_is_both() {
+        insta::assert_snapshot!(about("stop"));
+    }
+
+    #[test]
+    fn a_command_has_its_usage_its_options_and_its_exit_codes() {
+        insta::assert_snapshot!(format!("{}---\n{}", about("stop now"), about("health")));
+        assert_eq!(render_command("it", GUIDE.commands[1], "stop now", 0), about("stop now"));
+    }
+
+    #[test]
+    fn a_setting_has_all_its_names_its_file_its_default_and_its_group() {
+        insta::assert_snapshot!(format!("{}---\n{}", about("TOKEN"), about("--stop-timeout")));
+    }
+
+    #[test]
+    fn the_width_is_the_terminals_between_eighty_and_a_hundred_columns() {
+        let longest = |width| render(&GUIDE, &Topic::Overview, width).lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!((NARROW - 8..=NARROW).contains(&longest(0)), "{}", longest(0));
+        assert!((WIDE - 8..=WIDE).contains(&longest(400)), "{}", longest(400));
+        assert_eq!(longest(20), longest(NARROW));
+    }
+
+    #[test]
+    fn every_setting_is_in_the_help_of_all() {
+        let text = render(&GUIDE, &Topic::All, NARROW);
+        assert!(GUIDE.table.0.iter().all(|setting| text.contains(&format!("\n  {} ", setting.name))), "{text}");
     }
 
     #[test]

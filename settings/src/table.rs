@@ -7,7 +7,7 @@ pub struct Setting {
     pub name: &'static str,
     /// Other variables with the same meaning, for people who come from another tool; the first that is set wins, `name` before all.
     pub aliases: &'static [&'static str],
-    /// The heading it stands under in `--help` and in the reference.
+    /// The group it belongs to, as in [`Guide::groups`](crate::Guide): by what somebody wants to do who sets it.
     pub group: &'static str,
     /// What the value looks like, e.g. `SECONDS`.
     pub value: &'static str,
@@ -55,17 +55,6 @@ impl Table {
     pub fn by_flag(&self, flag: &str) -> Option<&'static Setting> {
         let short = |setting: &&Setting| !setting.secret && setting.flag().strip_suffix("-file") == Some(flag);
         self.0.iter().find(|setting| setting.flag() == flag).or_else(|| self.0.iter().find(short))
-    }
-
-    /// The groups in order of first appearance.
-    pub fn groups(&self) -> Vec<&'static str> {
-        let mut groups = Vec::new();
-        for setting in self.0 {
-            if !groups.contains(&setting.group) {
-                groups.push(setting.group);
-            }
-        }
-        groups
     }
 
     /// Every variable name that means something: names, aliases, and the files of secrets.

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "each block says why it is sound")]
 
 mod storage;
+mod terminal;
 
 use std::{
     ffi::{CStr, OsString},
@@ -21,6 +22,8 @@ pub use storage::{
     FileAttributes, ProjectQuota, Volume, attach_loop_device, free_loop_device, hands_on_its_project, limit_project, project,
     project_quota, project_quotas_are_on, set_project,
 };
+
+pub use terminal::columns;
 
 use crate::{ChildEnd, Identity, Signal};
 

@@ -12,6 +12,7 @@ mod metric;
 mod otlp;
 mod place;
 mod trace;
+mod wishes;
 
 use std::path::PathBuf;
 
@@ -19,36 +20,7 @@ use supervise::Observer;
 
 pub use metric::{Metric, Of, Table};
 pub use place::Place;
-
-/// Where a life is told, as far as the settings ask for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// The namespace of the metrics in the log.
-    pub emf: Option<String>,
-    /// The file that always has the metrics of now.
-    pub metrics: Option<PathBuf>,
-    /// The file that gets the trace at the end.
-    pub trace: Option<PathBuf>,
-    /// Who gets the spans at the end.
-    pub collector: Option<Collector>,
-}
-
-/// An OpenTelemetry collector.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Collector {
-    /// Its address, without a slash at its end and without `/v1/traces`.
-    pub endpoint: String,
-    /// What it wants to be told with each request; may be secret.
-    pub headers: Vec<(String, String)>,
-    /// The span that the life belongs to, as W3C writes it.
-    pub parent: Option<String>,
-}
-
-impl std::fmt::Debug for Collector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Collector").field("endpoint", &self.endpoint).field("parent", &self.parent).finish_non_exhaustive()
-    }
-}
+pub use wishes::{Collector, Wishes};
 
 /// The observers that are wished for, and a sentence about each that cannot be.
 pub fn observers(wishes: &Wishes, table: Table) -> (Vec<Box<dyn Observer>>, Vec<String>) {
@@ -86,19 +58,4 @@ fn spans(collector: &Collector) -> Option<Box<dyn Observer>> {
 #[cfg(not(feature = "otlp"))]
 fn spans(_: &Collector) -> Option<Box<dyn Observer>> {
     None
-}
-
-/// Whether a namespace is one that CloudWatch takes: 1 to 255 of letters, digits and `.-_/#:` and blanks, and not one of AWS' own
-/// (`PutMetricData`).
-///
-/// # Errors
-/// What is wrong.
-pub fn namespace(text: &str) -> Result<(), &'static str> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_/#: ".contains(c);
-    match text {
-        text if text.len() > 255 => Err("longer than 255 characters"),
-        text if text.starts_with("AWS/") => Err("in AWS/, which is for AWS alone"),
-        text if !text.chars().all(fits) => Err("not of letters, digits, blanks and .-_/#: alone"),
-        _ => Ok(()),
-    }
 }

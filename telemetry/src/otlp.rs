@@ -60,7 +60,8 @@ fn send(collector: &Collector, life: &Life) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(|error| error.to_string())?;
-        let headers: HashMap<String, String> = collector.headers.iter().cloned().collect();
+        let headers = collector.headers.as_ref().map(|headers| headers.reveal()).transpose().map_err(|error| error.to_string())?;
+        let headers = headers.map(|headers| pairs(&headers)).unwrap_or_default();
         let mut exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_http_client(client)
@@ -74,6 +75,12 @@ fn send(collector: &Collector, life: &Life) -> Result<(), String> {
         exporter.set_resource(&Resource::builder_empty().with_service_name(life.program).with_attribute(version).build());
         exporter.export(spans(life, collector.parent.as_deref())).await.map_err(|error| error.to_string())
     })
+}
+
+/// `name=value,…`, as the specification of OpenTelemetry's variables has it.
+fn pairs(text: &str) -> HashMap<String, String> {
+    let entries = text.split(',').filter_map(|entry| entry.split_once('='));
+    entries.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
 /// The life, its phases below it, and below each phase what began in it.

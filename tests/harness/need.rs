@@ -43,6 +43,10 @@ pub enum Need {
     Promtool,
     /// openssl, which makes the keys of Apps.
     Openssl,
+    /// The shells that there are completions for.
+    Shells,
+    /// mandoc, which judges man pages.
+    Mandoc,
 }
 
 /// `true` when all is there. Otherwise says what is missing and why.
@@ -111,6 +115,8 @@ fn missing(need: Need) -> Option<String> {
         }),
         Need::Promtool => program("promtool"),
         Need::Openssl => program("openssl"),
+        Need::Shells => ["bash", "zsh", "fish"].into_iter().find_map(program),
+        Need::Mandoc => program("mandoc"),
         Need::Rsync => program("rsync"),
         Need::Zstd => program("zstd"),
         Need::Bsdtar => program("bsdtar"),

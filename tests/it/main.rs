@@ -7,6 +7,7 @@ mod crowd;
 mod dialects;
 mod harness;
 mod life;
+mod manual;
 mod messages;
 mod platform;
 mod secrets;

@@ -72,7 +72,7 @@ fn sample<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[test]
 fn a_log_with_metrics_is_one_that_cloudwatch_counts() {
     let bed = Bed::new();
-    bed.tool_cache("remote").with(Tool::Node, "20.11.0");
+    let _ = bed.tool_cache("remote").with(Tool::Node, "20.11.0");
     bed.github().queue_job(Job::new("build", "exit 1"));
     let remote = bed.path("remote").to_string_lossy().into_owned();
     let launch = bed.entrypoint().env("LOG_FORMAT", "json").env("AWS_EMF_NAMESPACE", "Runners").env("TOOL_CACHE_REMOTE", remote);
@@ -192,7 +192,7 @@ fn a_trace_has_what_took_time_and_what_it_came_to() {
 #[test]
 fn developers_read_in_their_job_what_their_runner_is() {
     let bed = Bed::new();
-    bed.tool_cache("remote").with(Tool::Node, "20.11.0");
+    let _ = bed.tool_cache("remote").with(Tool::Node, "20.11.0");
     let job = waiting_job(&bed);
     let remote = bed.path("remote").to_string_lossy().into_owned();
     let mut life = bed.entrypoint().env("ImageOS", "ubuntu24").env("ImageVersion", "20261101.1").env("TOOL_CACHE_REMOTE", remote).start();

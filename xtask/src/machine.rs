@@ -31,6 +31,9 @@ const CURL: Need = need("curl", "curl", "asks for the Spot notice, in a script o
 const OPENSSL: Need = need("openssl", "openssl", "makes the keys and certificates of tests: none is committed");
 
 const PROMTOOL: Need = need("promtool", "prometheus", "judges metrics and dashboards as Prometheus reads them");
+const ZSH: Need = need("zsh", "zsh", "completes the programs' command lines, as bash does");
+const FISH: Need = need("fish", "fish", "completes the programs' command lines, as bash does");
+const MANDOC: Need = need("mandoc", "mandoc", "judges the man pages");
 
 /// For the validators of deployments. Whether venv is whole no program's name says: `validators` asks Python.
 pub(crate) const PYTHON: Need =
@@ -40,7 +43,8 @@ pub(crate) const PYTHON: Need =
 pub(crate) const FOR_DEMO: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP];
 
 /// For `cargo xtask test`.
-pub(crate) const FOR_TESTS: &[Need] = &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL, CURL, PROMTOOL];
+pub(crate) const FOR_TESTS: &[Need] =
+    &[CC, ROOTFS, KEYRING, XFS, UNSHARE, IP, RSYNC, STRACE, ZSTD, OPENSSL, CURL, ZSH, FISH, MANDOC, PROMTOOL];
 
 /// For the check of the AMI's recipe. What `cargo xtask test ami` builds with comes in a root file system of its own.
 pub(crate) const FOR_AMI: &[Need] = &[need("packer", "packer", "judges the AMI's recipe")];

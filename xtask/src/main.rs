@@ -4,10 +4,14 @@
 
 mod ami;
 mod check;
+mod completions;
 mod deployments;
 mod documents;
 mod images;
 mod machine;
+mod man_page;
+mod program;
+mod record;
 mod run;
 mod runbook;
 mod runner_version;
@@ -38,7 +42,8 @@ usage: cargo xtask COMMAND
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
-  docs             writes the settings reference and the rules for deployments from the programs' own tables
+  record           runs the demo on a terminal of its own and writes docs/demo.svg, the picture in README
+  docs             writes the settings reference, man pages, completions and the rules for deployments from the programs' own tables
 ";
 
 fn main() -> ExitCode {
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Some("check-deploy") => deployments::judge(&rest),
         Some("bump-runner") => runner_version::bump(&rest),
         Some("docs") => documents::write(),
+        Some("record") => record::record(),
         _ => {
             print!("{USAGE}");
             return ExitCode::from(64);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 
-pub(crate) use self::help::HELP;
+pub(crate) use self::help::COMMANDS;
 use super::gc::UNUSED_FOR;
 use super::pack::digest::Digest;
 use super::pack::store::is_trust;
@@ -81,22 +81,19 @@ const VERBS: [(&str, &[&str]); 7] = [
     ("gc", &["REMOTE"]),
 ];
 
-/// Whose options are not everybody's.
-const OWNERS: [(&str, &[&str]); 13] = [
-    ("from", &["restore", "save"]),
-    ("to", &["restore", "save"]),
-    ("trust", &["restore", "save", "import", "export", "list", "verify"]),
-    ("jobs", &["restore", "save", "import", "export"]),
-    ("tools", &["restore", "export", "verify"]),
-    ("allow", &["restore"]),
-    ("read-only", &["restore"]),
-    ("layout", &["save"]),
-    ("long", &["list"]),
-    ("digests", &["list"]),
-    ("quarantine", &["verify"]),
-    ("unused-for", &["gc"]),
-    ("dry-run", &["gc"]),
-];
+/// The verbs whose option it is, in the order of help.
+fn owners(option: &str) -> Vec<&'static str> {
+    let of = COMMANDS.iter().filter(|command| command.options().contains(&option));
+    of.filter_map(|command| command.name.strip_prefix("cache ")).collect()
+}
+
+/// What is asked for, or help about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    For(Request),
+    /// By the name of one of [`COMMANDS`].
+    Help(String),
+}
 
 /// How a run tells what it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,8 +123,7 @@ struct Typed {
     options: Vec<&'static str>,
 }
 
-/// `None`: help is wanted.
-pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Option<Request>, lexopt::Error> {
+pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Asked, lexopt::Error> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut typed = Typed {
         verb: None,
@@ -145,16 +141,15 @@ pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Option<
     };
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return Ok(None),
+            Short('h') | Long("help") => return Ok(Asked::Help(format!("cache {}", typed.verb.unwrap_or_default()).trim_end().to_owned())),
             Long("json") => typed.style = Style::Json,
             Long("report") => {
                 let forms = [("human", Style::Human), ("json", Style::Json), ("both", Style::Both)];
                 typed.style = one_of("report", &parser.value()?.string()?, forms)?;
             }
             Long(name) => {
-                let Some((name, _)) = OWNERS.iter().find(|(known, _)| *known == name) else {
-                    return Err(Long(name).unexpected());
-                };
+                let known = COMMANDS.iter().flat_map(|command| command.switches).find(|switch| switch.long == name);
+                let Some(name) = known.map(|switch| switch.long) else { return Err(Long(name).unexpected()) };
                 typed.options.push(name);
                 typed.option(name, &mut parser)?;
             }
@@ -166,7 +161,7 @@ pub(super) fn parsed(args: impl IntoIterator<Item = OsString>) -> Result<Option<
             other => return Err(other.unexpected()),
         }
     }
-    typed.request().map(Some)
+    typed.request().map(Asked::For)
 }
 
 impl Typed {
@@ -210,9 +205,9 @@ impl Typed {
     fn request(self) -> Result<Request, lexopt::Error> {
         let verb = self.verb.ok_or("say restore, save, import, export, list, verify or gc after it")?;
         for option in &self.options {
-            let owners = OWNERS.iter().find(|(name, _)| name == option).map_or(&[][..], |(_, owners)| owners);
+            let owners = owners(option);
             if !owners.contains(&verb) {
-                return Err(format!("--{option} is an option of {}", listed(owners)).into());
+                return Err(format!("--{option} is an option of {}", listed(&owners)).into());
             }
         }
         let places = VERBS.iter().find(|(name, _)| *name == verb).map_or(&[][..], |(_, places)| places);

@@ -161,5 +161,14 @@ pub(crate) const TABLE: Table = Table(&[
     setting(METRICS, "METRICS_FILE", "PATH", "", "keep metrics as Prometheus' text in this file, for node_exporter's textfile collector"),
     setting(METRICS, "METRICS_LISTEN", "ADDRESS:PORT", "", "serve metrics to Prometheus at /metrics there, as in 0.0.0.0:9402"),
     setting(METRICS, "TRACE_FILE", "PATH", "", "write the life there at its end, as a trace that ui.perfetto.dev opens"),
+    setting(
+        METRICS,
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "URL",
+        "",
+        "send the life there as spans at its end; needs a build with the feature otlp",
+    ),
+    secret(setting(METRICS, "OTEL_EXPORTER_OTLP_HEADERS", "LIST", "", "what that collector wants to be told, as in api-key=VALUE")),
+    setting(METRICS, "TRACEPARENT", "ID", "", "the span that the life belongs to, as W3C's trace context has it"),
     setting(METRICS, "SETUP_INFO", "YES|NO", "yes", "tell developers of image, cache and docker in \"Set up job\" (.setup_info)"),
 ]);

@@ -8,8 +8,6 @@ use supervise::{
     records::{self, Format, Sink},
 };
 
-use telemetry::Wishes;
-
 use super::{Docker, Platform, Runner, RunnerCommand, environment};
 
 /// A week: longer than GitHub lets a job run.
@@ -98,16 +96,6 @@ pub(super) fn platform(reader: &mut Reader) -> Platform {
     let (metadata, agent) = (address("ECS_CONTAINER_METADATA_URI_V4"), address("ECS_AGENT_URI"));
     let spot_base = address("SPOT_METADATA_URL");
     Platform { metadata, agent, protect, spot: spot_base.filter(|_| spot) }
-}
-
-pub(super) fn telemetry(reader: &mut Reader) -> Wishes {
-    let emf = reader.text("AWS_EMF_NAMESPACE");
-    if let Some(name) = &emf
-        && let Err(what) = telemetry::namespace(name)
-    {
-        reader.problem("AWS_EMF_NAMESPACE", &format!("`{name}` is {what}"), Some("write a name as in GitHubRunners or Team/Runners"));
-    }
-    Wishes { emf, metrics: reader.path("METRICS_FILE"), trace: reader.path("TRACE_FILE") }
 }
 
 pub(super) fn metrics_listen(reader: &mut Reader) -> Option<SocketAddr> {

@@ -168,10 +168,10 @@ fn end(screen: &Screen, left: &[String], verdict: &Verdict) -> bool {
     left.iter().for_each(|what| screen.fact("", what));
     println!();
     if left.is_empty() && verdict.wrong().is_empty() {
-        screen.note("All is as it should be.");
+        screen.good("All is as it should be.");
         return true;
     }
-    screen.note("Not as it should be:");
+    screen.bad("Not as it should be:");
     verdict.wrong().iter().chain(left).for_each(|what| screen.note(&format!("- {what}")));
     false
 }

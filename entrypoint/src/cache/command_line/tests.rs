@@ -1,11 +1,16 @@
 use super::*;
 
-fn parse(line: &str) -> Result<Option<Request>, String> {
+fn parse(line: &str) -> Result<Asked, String> {
     parsed(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
 }
 
+fn request(line: &str) -> Request {
+    let Ok(Asked::For(request)) = parse(line) else { panic!("{line}") };
+    request
+}
+
 fn verb(line: &str) -> Verb {
-    parse(line).unwrap().unwrap().verb
+    request(line).verb
 }
 
 fn way(trust: &str, jobs: usize) -> Way {
@@ -28,9 +33,10 @@ fn what_is_not_said_has_its_usual_value() {
         ("verify /a", Verb::Verify { remote: remote(), trust: None, selection: all(), quarantine: false }),
         ("gc /a", Verb::Gc { remote: remote(), unused_for: Duration::from_secs(30 * 86_400), dry_run: false }),
     ] {
-        assert_eq!(parse(line), Ok(Some(Request { verb: expected, style: Style::Human })), "{line}");
+        assert_eq!(parse(line), Ok(Asked::For(Request { verb: expected, style: Style::Human })), "{line}");
     }
-    assert_eq!(parse("save --help --nonsense"), Ok(None));
+    assert_eq!(parse("save --help --nonsense"), Ok(Asked::Help("cache save".into())));
+    assert_eq!(parse("-h"), Ok(Asked::Help("cache".into())));
 }
 
 #[test]
@@ -44,7 +50,7 @@ fn all_that_can_be_said_is_understood() {
     let node = || Selection::parse("node@20").unwrap();
     let expected =
         Verb::Restore { way: way("team-a", 3), selection: node(), allow: Some([one, two].into()), read_only: true, export: false };
-    assert_eq!(parse(&line), Ok(Some(Request { verb: expected, style: Style::Json })));
+    assert_eq!(parse(&line), Ok(Asked::For(Request { verb: expected, style: Style::Json })));
     let team = || Some("team-a".to_owned());
     let remote = || "/a".into();
     for (line, expected) in [
@@ -64,8 +70,8 @@ fn all_that_can_be_said_is_understood() {
     ] {
         assert_eq!(verb(line), expected, "{line}");
     }
-    assert_eq!(parse("list /a --json").unwrap().unwrap().style, Style::Json);
-    assert_eq!(parse("save --from /a --to /b --report both").unwrap().unwrap().style, Style::Both);
+    assert_eq!(request("list /a --json").style, Style::Json);
+    assert_eq!(request("save --from /a --to /b --report both").style, Style::Both);
 }
 
 #[test]
@@ -108,12 +114,33 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn help_is_readable_at_a_hundred_columns_and_names_every_option() {
-    assert!(HELP.lines().all(|line| line.chars().count() <= 100), "a line is too long");
-    for (option, _) in OWNERS {
-        assert!(HELP.contains(&format!("--{option}")), "{option}");
+fn help_and_the_parser_know_the_same_commands_and_options() {
+    let told: Vec<&str> = COMMANDS.iter().filter_map(|command| command.name.strip_prefix("cache ")).collect();
+    assert_eq!(told, VERBS.map(|(verb, _)| verb));
+    for (verb, places) in VERBS {
+        let command = COMMANDS.iter().find(|command| command.name.ends_with(verb)).unwrap();
+        let usage = format!("{} [OPTION...]", places.join(" "));
+        assert!(places.is_empty() || command.usage == usage, "{verb}: {}", command.usage);
+        for switch in command.switches {
+            let said = parse(&format!("{verb} --{}", switch.long));
+            let valueless = said.as_ref().is_err_and(|error| error.contains(&format!("missing argument for option '--{}'", switch.long)));
+            assert_eq!(valueless, !switch.value.is_empty(), "{verb} --{}: {said:?}", switch.long);
+            assert!(
+                !said.is_err_and(|error| error.contains("invalid option") || error.contains("is an option of")),
+                "{verb} --{}",
+                switch.long
+            );
+        }
     }
-    for (verb, _) in VERBS {
-        assert!(HELP.contains(&format!("  cache {verb} ")), "{verb}");
-    }
+}
+
+#[test]
+fn help_tells_what_holds_when_nothing_is_said() {
+    let default = |name: &str, option: &str| {
+        let command = COMMANDS.iter().find(|command| command.name == name).unwrap();
+        command.switches.iter().find(|switch| switch.long == option).unwrap().default
+    };
+    let Verb::Restore { way, .. } = verb("restore --from /a --to /b") else { panic!() };
+    assert_eq!((default("cache restore", "jobs"), default("cache restore", "trust")), (way.jobs.to_string().as_str(), way.trust.as_str()));
+    assert_eq!(humantime::parse_duration(default("cache gc", "unused-for")), Ok(UNUSED_FOR));
 }

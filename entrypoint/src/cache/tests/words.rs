@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::super::progress::Form;
-use super::super::{HELP, command};
+use super::super::{COMMANDS, command};
 use super::races::build;
 use super::*;
 
 fn run(args: &[&OsStr]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let status = command(args.iter().map(Into::into), &Stop::default(), &mut out, &mut err, |_| Form::Nothing);
+    let status = command(args.iter().map(Into::into), &Stop::default(), &mut out, &mut err, |_| Form::Nothing, None);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status, text(out), text(err))
 }
@@ -52,8 +52,10 @@ fn the_command_refuses_what_it_does_not_understand_and_says_where_help_is() {
         assert_eq!((status, out.as_str()), (64, ""), "{words:?}");
         assert!(err.contains("hint: `runner-entrypoint cache --help`"), "{words:?}: {err}");
     }
-    let (status, out, _) = run(&[OsStr::new("--help")]);
-    assert_eq!((status, out.as_str()), (0, HELP));
+    for (words, topic) in [(&["--help"][..], "cache"), (&["gc", "--help"], "cache gc"), (&["save", "--jobs", "3", "-h"], "cache save")] {
+        let (status, out, _) = run(&words.iter().map(OsStr::new).collect::<Vec<_>>());
+        assert_eq!((status, out), (0, settings::render_command("runner-entrypoint", COMMANDS, topic, 80)), "{words:?}");
+    }
 }
 
 #[test]
