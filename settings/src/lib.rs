@@ -6,6 +6,7 @@
 //! This crate knows no variable by name and never looks at the process's environment itself: the caller passes it in.
 
 mod arguments;
+mod effective;
 mod help;
 mod reader;
 mod secret;
@@ -13,6 +14,7 @@ mod spelling;
 mod table;
 
 pub use arguments::{Arguments, UsageError, parse as parse_arguments};
+pub use effective::{Effective, Origin, shown_url};
 pub use help::{markdown, markdown_exit_codes, render as render_help, render_exit_codes};
 pub use reader::{Problem, Problems, Reader, forget};
 pub use secret::Secret;
