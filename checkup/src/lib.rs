@@ -152,14 +152,9 @@ impl Check {
         self.say(Weight::Failure(code), message);
     }
 
-    /// A finding whose message brings its own cure.
     fn say(&mut self, weight: Weight, message: &str) {
-        let (what, hints): (Vec<&str>, Vec<&str>) = match message.split_once("\nhint: ") {
-            Some((what, hints)) => (what.lines().collect(), hints.split("\nhint: ").collect()),
-            None => (message.lines().collect(), vec![]),
-        };
-        let cure = if hints.is_empty() { Cure::None } else { Cure::Anywhere(hints.join("\n")) };
-        self.find(weight, what.join("\n"), cure);
+        let Finding { weight, what, cure } = Finding::said(weight, message);
+        self.find(weight, what, cure);
     }
 
     /// Any finding.
@@ -193,6 +188,13 @@ impl Weight {
 }
 
 impl Finding {
+    /// One whose message brings its own cure: lines at its end that begin with `hint: `.
+    pub fn said(weight: Weight, message: &str) -> Self {
+        let (what, hints) = message.split_once("\nhint: ").map_or((message, None), |(what, hints)| (what, Some(hints)));
+        let cure = hints.map_or(Cure::None, |hints| Cure::Anywhere(hints.replace("\nhint: ", "\n")));
+        Self { weight, what: what.to_owned(), cure }
+    }
+
     /// What to write, with the platform where it is known only for some: for one platform, or for all when it is not known.
     fn hints(&self, platform: Option<Platform>) -> Vec<String> {
         match &self.cure {

@@ -172,3 +172,11 @@ fn a_platform_is_known_by_what_it_sets() {
     assert_eq!(of(&["PATH", "NOMAD_ALLOC_ID"]), Some(Platform::Nomad));
     assert_eq!(of(&["KUBERNETES_SERVICE_HOST", "ECS_CONTAINER_METADATA_URI_V4"]), Some(Platform::Ecs));
 }
+
+#[test]
+fn what_was_read_elsewhere_cannot_forge_a_line() {
+    let mut check = Check::seen("it", "a\x1b[2Jb\rc");
+    check.warn("x\x07y\nhint: z\x1b[0m");
+    let text = Checkup { sections: vec![Section { name: "All", checks: vec![check] }], ..well() }.text(PLAINLY);
+    assert!(text.contains(r"a\u{1b}[2Jb\rc") && text.contains(r"x\u{7}y") && !text.contains('\x1b'), "{text}");
+}

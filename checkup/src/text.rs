@@ -1,6 +1,6 @@
 //! The answer for people: aligned, in sections, the verdict last.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use crate::{Check, Checkup, Finding, Platform, Status};
 
@@ -141,7 +141,8 @@ impl Page {
             line.push_str(&self.painted(head, colour));
         }
         let room = self.style.width.map(|width| width.saturating_sub(start).max(LEAST_ROOM));
-        for (number, part) in wrapped(text, room).into_iter().enumerate() {
+        let text = harmless(text);
+        for (number, part) in wrapped(&text, room).into_iter().enumerate() {
             if number > 0 {
                 self.put(&line);
                 line = " ".repeat(start);
@@ -164,6 +165,15 @@ impl Page {
         let seen = text.trim_end();
         format!("{colour}{seen}{PLAIN}{}", &text[seen.len()..])
     }
+}
+
+/// What a job or a server may have written could move the cursor or forge a line; only the ends of lines are meant.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let bad = |character: char| character.is_control() && character != '\n';
+    if !text.contains(bad) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(|character| if bad(character) { character.escape_default().to_string() } else { character.to_string() }).collect()
 }
 
 /// The lines of a text, each broken at blanks so that it fits; a word that is too long stays whole, so that it can be copied.

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod cgroup;
+mod check;
 mod command_line;
 pub mod config;
 pub mod daemon;
@@ -74,7 +75,7 @@ pub fn main() -> ExitCode {
     }
     let code = match command_line::parse(words) {
         Ok(Command::Run(arguments)) => with_log(arguments, |config, environment| run(signals, config, environment)),
-        Ok(Command::Check(arguments)) => check(arguments),
+        Ok(Command::Check(arguments)) => check::check(&environment(), arguments),
         Ok(Command::Health(arguments)) => {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
@@ -159,23 +160,6 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         World::new(config, environment),
         supervise::Outlets { state_file: Some(state_file), termination_log: None },
     )
-}
-
-/// Answers on standard output, without a log: who asks wants to read it, or to parse it.
-fn check(arguments: Arguments) -> u8 {
-    let environment = environment();
-    let as_json = arguments.switches.iter().any(|switch| switch == command_line::JSON);
-    match Config::read(environment.clone(), arguments.settings) {
-        Ok((config, doubts)) => {
-            let (text, code) = ground::report(&config, &environment, doubts, outfit::check(&config).err(), as_json);
-            records::answer(&text);
-            code
-        }
-        Err(problems) => {
-            records::complain(&format!("{NAME}: {problems}\n"));
-            exit::CONFIG
-        }
-    }
 }
 
 /// Silent and quick: 0 when the program says that it serves, and docker answers.

@@ -9,6 +9,7 @@ use supervise::{
 };
 
 use crate::{
+    check,
     config::{TABLE, dialects_markdown},
     stages::EXIT_CODES,
 };
@@ -42,7 +43,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     match first {
         "supervise" => supervise(rest()),
         "cache" => Ok(Command::Cache(rest().collect())),
-        "check" => settings_of(&[], rest(), Command::Check),
+        "check" => settings_of(&[check::JSON], rest(), Command::Check),
         "health" => settings_of(&["ready"], rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
         "run" => settings_of(&[], rest(), Command::Run),
         "help" => Ok(Command::Answer(help())),
@@ -125,7 +126,7 @@ Runs one GitHub Actions job as a container's first process: registers a just-in-
 starts the runner, passes a stop on so that no job is lost that could have ended, and leaves nothing behind.
 
 usage: runner-entrypoint [run] [--SETTING VALUE...]   live one runner's life (the default)
-       runner-entrypoint check                        say what would happen and what is wrong, without doing it
+       runner-entrypoint check [--json]               say what would happen and what is wrong, without doing it
        runner-entrypoint health [--ready]             silent; exit code 0 if the runner lives (and waits for or has a job)
        runner-entrypoint supervise -- CMD...          only a container's first process, in place of tini
        runner-entrypoint cache restore --from REMOTE --to LOCAL

@@ -82,7 +82,7 @@ async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: imp
     loop {
         shown = shown || show();
         let problem = match look(&client, host).await {
-            Ok(()) => break,
+            Ok(_) => break,
             Err(Refusal::Forbidden(why)) => return Err(why),
             Err(Refusal::NotYet(problem)) => problem,
         };
@@ -106,11 +106,11 @@ async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: imp
     Ok(())
 }
 
-/// One look.
+/// One look; what answers says of itself.
 ///
 /// # Errors
 /// A sentence that says what was wrong.
-pub(crate) async fn answers(host: &str) -> Result<(), String> {
+pub(crate) async fn answers(host: &str) -> Result<String, String> {
     look(&client(host)?, host).await.map_err(|refusal| match refusal {
         Refusal::NotYet(why) | Refusal::Forbidden(why) => why,
     })
@@ -135,7 +135,8 @@ fn client(host: &str) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| format!("DOCKER_HOST {host} cannot be used: {error}"))
 }
 
-async fn look(client: &reqwest::Client, host: &str) -> Result<(), Refusal> {
+/// The version comes with every answer to a ping (moby, `api/server/middleware/version.go`).
+async fn look(client: &reqwest::Client, host: &str) -> Result<String, Refusal> {
     let path = host.strip_prefix("unix://").map(Path::new);
     let base = match host.strip_prefix("tcp://") {
         Some(address) => format!("http://{address}"),
@@ -152,9 +153,18 @@ async fn look(client: &reqwest::Client, host: &str) -> Result<(), Refusal> {
             Some(path) => Refusal::Forbidden(forbidden(path)),
             None => Refusal::NotYet(format!("{host}: {}", innermost(&error))),
         }),
-        Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
+        Ok(Ok(answer)) if answer.status().is_success() => Ok(version(answer.headers())),
         Ok(Ok(answer)) => Err(Refusal::NotYet(format!("{host} answers {}", answer.status()))),
     }
+}
+
+fn version(headers: &reqwest::header::HeaderMap) -> String {
+    let text = |name: &str| {
+        let plain = headers.get(name)?.to_str().ok()?;
+        (plain.len() <= 60).then(|| plain.to_owned())
+    };
+    let api = text("api-version").map(|version| format!(", API {version}")).unwrap_or_default();
+    text("server").unwrap_or_else(|| "a daemon".to_owned()) + &api
 }
 
 fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -185,7 +195,8 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-fn hint(host: &str, sidecar_lives: bool) -> String {
+/// What to do about a daemon that does not answer.
+pub(crate) fn hint(host: &str, sidecar_lives: bool) -> String {
     match host.strip_prefix("unix://").and_then(|path| Path::new(path).parent()) {
         _ if sidecar_lives => "hint: the sidecar lives but is not ready; its own log says what it waits for".to_owned(),
         Some(folder) => format!(

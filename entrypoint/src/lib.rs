@@ -94,7 +94,7 @@ fn environment() -> Vec<(OsString, OsString)> {
 
 fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arguments, open: Option<nix::Error>) -> u8 {
     let colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-    let given = check::given(&environment);
+    let surroundings = asks_for_a_check(&environment, &arguments).then(|| check::Surroundings::of(&environment, &arguments));
     let config = match Config::read(environment, arguments) {
         Ok(config) => config,
         Err(problems) => {
@@ -102,8 +102,8 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
             return CONFIG;
         }
     };
-    if config.dry_run {
-        return check::report(&config, &given);
+    if let Some(surroundings) = surroundings.filter(|_| config.dry_run) {
+        return check::report(&config, surroundings, false);
     }
     records::start(records::Settings { colour, ..config.log });
     if let Some(error) = open {
@@ -119,6 +119,11 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
     let state = StateFile::at(&config.task_dir.join("runner"), "runner-entrypoint");
     let outlets = Outlets { state_file: Some(state), termination_log: Some(config.termination_log.clone()) };
     drive(signals, Lifecycle::new(plan(&config, hook.is_some())), Effects::new(config, hook), outlets)
+}
+
+/// Whether `DEBUG_ONLY` is set at all: what `check` tells of the settings must be had before they are read and forgotten.
+fn asks_for_a_check(environment: &[(OsString, OsString)], arguments: &Arguments) -> bool {
+    environment.iter().any(|(name, _)| name == "DEBUG_ONLY") || arguments.settings.iter().any(|(name, _)| name == "DEBUG_ONLY")
 }
 
 fn plan(config: &Config, before_job: bool) -> Plan {
