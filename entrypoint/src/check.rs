@@ -16,6 +16,8 @@ use checkup::{Check, Checkup, Platform, Section, Style};
 use settings::{Arguments, Effective};
 use supervise::records;
 
+pub(crate) use mount::{COMMAND as LOOK, run as look_at_mount};
+
 use crate::{CONFIG, SOFTWARE, config::Config};
 
 /// The switch for programs.

@@ -53,6 +53,9 @@ pub fn main() -> ExitCode {
     if first == hook::COMMAND {
         return ExitCode::from(hook::run(std::env::args_os().skip(2)));
     }
+    if first == check::LOOK {
+        return ExitCode::from(check::look_at_mount(std::env::args_os().skip(2)));
+    }
     // And at once: until there is a handler, what PID 1 is sent is lost.
     let signals = Signals::collect();
     let code = match signals {

@@ -92,3 +92,93 @@ async fn compared(config: &Config, theirs: &Path) -> Option<Vec<Difference>> {
     }
     answer.map(|answer| differences(&sight, &answer))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsString, fs, path::PathBuf};
+
+    use settings::Arguments;
+    use supervise::State;
+
+    use super::*;
+
+    /// A task's folder, with a work folder beside it, and the settings of a runner of it.
+    fn task() -> (tempfile::TempDir, Config) {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["task/runner", "task/dind", "home/_work", "home/externals"] {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        let path = |name: &str| dir.path().join(name).into_os_string();
+        let environment = [
+            ("ACCESS_TOKEN", "x".into()),
+            ("REPO_URL", "https://github.com/acme/widgets".into()),
+            ("RUNNER_HOME", path("home")),
+            ("TASK_DIR", path("task")),
+            ("DOCKER_HOST", OsString::from(format!("unix://{}/task/docker.sock", dir.path().display()))),
+        ];
+        let environment = environment.map(|(name, value)| (name.into(), value));
+        let config = Config::read(environment.into(), Arguments::default()).unwrap();
+        (dir, config)
+    }
+
+    fn living(folder: PathBuf, phase: &'static str, ready: bool) -> StateFile {
+        let mut state = StateFile::at(&folder, "program");
+        state.write(&State { phase, ready, busy: false, pending: vec![], owes: vec![] }).unwrap();
+        state
+    }
+
+    fn told(config: &Config) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let checks = runtime.block_on(checks(config));
+        checks.iter().map(|check| format!("{}: {} ({:?})", check.name, check.seen, check.worst())).collect()
+    }
+
+    #[test]
+    fn a_sidecar_on_its_way_is_no_failure_and_none_at_all_is_one() {
+        let (dir, config) = task();
+        assert_eq!(told(&config), ["daemon: does not answer (Some(Failure(69)))"]);
+        let _sidecar = living(dir.path().join("task/dind"), "starting", false);
+        let told = told(&config);
+        assert_eq!(told[0], "daemon: does not answer (Some(Warning))");
+        assert!(told[1].starts_with("sidecar: starting since "), "{told:?}");
+        // It has not been heard, and what asked it is gone.
+        assert_eq!(told[2], "shared with it: not compared (Some(Warning))");
+        assert!(!dir.path().join("task/runner").join(pair::FILE).exists());
+    }
+
+    #[test]
+    fn beside_a_runner_that_lives_what_both_said_is_compared_and_nobody_is_asked() {
+        let (dir, config) = task();
+        let (own, theirs) = (dir.path().join("task/runner"), dir.path().join("task/dind"));
+        let (_runner, _sidecar) = (living(own.clone(), "running", true), living(theirs.clone(), "serving", true));
+        let sight = Sight::of_runner(7, config.shared_folders());
+        sight.write(&own).unwrap();
+        assert!(told(&config)[2].starts_with("shared with it: not compared"));
+        sight.answered().write(&theirs).unwrap();
+        assert_eq!(told(&config)[2], "shared with it: the same folders and the same network (None)");
+        let mut other = sight.answered();
+        other.folders[0].inode = None;
+        other.write(&theirs).unwrap();
+        assert_eq!(told(&config)[2], "shared with it: not everything (Some(Warning))");
+        assert_eq!(Sight::read(&own), Some(sight), "the runner's own is untouched");
+    }
+
+    #[test]
+    fn without_a_runner_the_sidecar_is_asked_and_what_asked_it_is_taken_away() {
+        let (dir, config) = task();
+        let (own, theirs) = (dir.path().join("task/runner"), dir.path().join("task/dind"));
+        let _sidecar = living(theirs.clone(), "serving", true);
+        let answering = std::thread::spawn({
+            let own = own.clone();
+            move || loop {
+                match Sight::read(&own) {
+                    Some(sight) => break sight.answered().write(&theirs).unwrap(),
+                    None => std::thread::yield_now(),
+                }
+            }
+        });
+        assert_eq!(told(&config)[2], "shared with it: the same folders and the same network (None)");
+        answering.join().unwrap();
+        assert!(!own.join(pair::FILE).exists());
+    }
+}

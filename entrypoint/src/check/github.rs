@@ -10,7 +10,9 @@ use crate::{
     CONFIG,
     config::{Config, Ready, Registration},
     effects, errand,
-    github::{CallError, Client, Deleted, Endpoint, JitConfig, Look, Quota, RunnerName, Scope, SecretText, Way, try_registration_token},
+    github::{
+        CallError, Client, Deleted, Endpoint, Fault, JitConfig, Look, Quota, RunnerName, Scope, SecretText, Way, try_registration_token,
+    },
     stages::Ending,
 };
 
@@ -77,6 +79,12 @@ async fn credential(config: &Config, client: &Client, scope: &Scope) -> Vec<Chec
         Registration::Classic { .. } | Registration::Ready(_) => ("removal", Way::Jit, false),
     };
     let look = client.look(scope, way).await;
+    if let Err(error) = &look.right
+        && matches!(error.fault(), Fault::Unauthorized(_) | Fault::AppRefused { .. } | Fault::NotInstalled { .. })
+    {
+        // The rights of nobody are not looked at, nor are the calls left to nobody.
+        return [refused_holder(error)].into_iter().chain(look.clock.map(of_clock)).collect();
+    }
     let mut checks = vec![of_holder(&look), of_right(name, needed, scope, &look)];
     if let (Registration::Jit(wanted) | Registration::Classic { wanted, .. }, Ok(())) = (&config.registration, &look.right)
         && !wanted.group.eq_ignore_ascii_case("default")
@@ -96,6 +104,12 @@ async fn credential(config: &Config, client: &Client, scope: &Scope) -> Vec<Chec
     checks.extend(look.quota.map(of_quota));
     checks.extend(look.clock.map(of_clock));
     checks
+}
+
+fn refused_holder(error: &CallError) -> Check {
+    let mut check = Check::seen("credential", "is not taken");
+    check.fail(errand::ending(error.class()).code(), &error.told());
+    check
 }
 
 fn of_holder(look: &Look) -> Check {
@@ -223,7 +237,7 @@ async fn registration_token(config: &Config, token: &SecretText) -> Check {
 
 fn refused(name: &'static str, seen: &str, error: &CallError) -> Check {
     let mut check = Check::seen(name, seen);
-    check.fail(errand::ending(error.class()).code(), &error.to_string());
+    check.fail(errand::ending(error.class()).code(), &error.told());
     check
 }
 

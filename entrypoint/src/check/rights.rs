@@ -23,7 +23,7 @@ pub(super) fn refusal(scope: &Scope, look: &Look, error: &CallError) -> String {
     };
     match found {
         Some((what, hint)) => format!("{fault}\n{what}\nhint: {hint}"),
-        None => error.to_string(),
+        None => error.told(),
     }
 }
 
