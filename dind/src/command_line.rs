@@ -6,6 +6,9 @@ use settings::{Arguments, UsageError, markdown, markdown_exit_codes, parse_argum
 
 use crate::{NAME, config::SETTINGS, words::exit::EXIT_CODES};
 
+/// The command that says what would happen.
+pub(crate) const CHECK: &str = "check";
+
 /// `check` answers for programs.
 pub(crate) const JSON: &str = "json";
 
@@ -38,7 +41,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     let rest = || words.iter().skip(1).cloned();
     match first {
         "run" => settings_of(rest(), Command::Run),
-        "check" => settings_with(&[JSON], rest(), Command::Check),
+        CHECK => settings_with(&[JSON], rest(), Command::Check),
         "health" => settings_of(rest(), Command::Health),
         SWEEP => settings_of(rest(), Command::Sweep),
         "gate" => Ok(Command::Gate(rest().collect())),

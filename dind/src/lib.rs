@@ -56,8 +56,10 @@ pub fn main() -> ExitCode {
     let itself = PathBuf::from(words.next().unwrap_or_default());
     let words: Vec<OsString> = words.collect();
     // What a person runs by hand ends at ^C; everything else collects signals first: until then PID 1 is deaf.
-    if words.first().is_some_and(|word| word == command_line::CHECK_DEPLOY || word == command_line::SWEEP) {
+    let by_hand = [command_line::CHECK, command_line::CHECK_DEPLOY, command_line::SWEEP];
+    if words.first().is_some_and(|word| by_hand.iter().any(|known| word == known)) {
         let code = match command_line::parse(words) {
+            Ok(Command::Check(arguments)) => check::check(&environment(), arguments),
             Ok(Command::CheckDeploy(order)) => deployments(order),
             Ok(Command::Sweep(arguments)) => with_log(arguments, |config, _| sweep::sweep(&config.storage.root)),
             Ok(Command::Answer(text)) => answer(&text),
@@ -75,14 +77,13 @@ pub fn main() -> ExitCode {
     }
     let code = match command_line::parse(words) {
         Ok(Command::Run(arguments)) => with_log(arguments, |config, environment| run(signals, config, environment)),
-        Ok(Command::Check(arguments)) => check::check(&environment(), arguments),
         Ok(Command::Health(arguments)) => {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
         Ok(Command::Gate(arguments)) => guard(signals, arguments),
         Ok(Command::Answer(text)) => answer(&text),
         // Done above.
-        Ok(Command::CheckDeploy(_) | Command::Sweep(_)) => exit::BUG,
+        Ok(Command::Check(_) | Command::CheckDeploy(_) | Command::Sweep(_)) => exit::BUG,
         Err(problem) => misunderstood(&problem),
     };
     records::flush();

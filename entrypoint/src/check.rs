@@ -20,6 +20,9 @@ pub(crate) use mount::{COMMAND as LOOK, run as look_at_mount};
 
 use crate::{CONFIG, SOFTWARE, config::Config};
 
+/// The word that asks for it.
+pub(crate) const COMMAND: &str = "check";
+
 /// The switch for programs.
 pub(crate) const JSON: &str = "json";
 

@@ -43,7 +43,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     match first {
         "supervise" => supervise(rest()),
         "cache" => Ok(Command::Cache(rest().collect())),
-        "check" => settings_of(&[check::JSON], rest(), Command::Check),
+        check::COMMAND => settings_of(&[check::JSON], rest(), Command::Check),
         "health" => settings_of(&["ready"], rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
         "run" => settings_of(&[], rest(), Command::Run),
         "help" => Ok(Command::Answer(help())),

@@ -24,7 +24,7 @@ mod words;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
-use settings::Arguments;
+use settings::{Arguments, UsageError};
 use supervise::{Outlets, Signals, StateFile, drive, init, records};
 
 use command_line::Command;
@@ -56,6 +56,12 @@ pub fn main() -> ExitCode {
     if first == check::LOOK {
         return ExitCode::from(check::look_at_mount(std::env::args_os().skip(2)));
     }
+    // What a person runs by hand ends at ^C.
+    if first == check::COMMAND {
+        let code = answered(command_line::parse(std::env::args_os().skip(1)));
+        records::flush();
+        return ExitCode::from(code);
+    }
     // And at once: until there is a handler, what PID 1 is sent is lost.
     let signals = Signals::collect();
     let code = match signals {
@@ -76,13 +82,22 @@ fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
             records::start(command_line::supervise_log());
             init::run(signals, options)
         }
-        Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
         Ok(Command::Cache(words)) => cache::main(signals, words),
+        other => answered(other),
+    }
+}
+
+/// What needs no signals.
+fn answered(command: Result<Command, UsageError>) -> u8 {
+    match command {
+        Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Answer(text)) => {
             records::answer(&text);
             0
         }
+        // None of these begins with the word `check`.
+        Ok(Command::Run(_) | Command::Supervise(_) | Command::Health { .. } | Command::Cache(_)) => SOFTWARE,
         Err(problem) => {
             records::complain(&format!("runner-entrypoint: {}\n", problem.with_hint("runner-entrypoint --help")));
             USAGE

@@ -127,3 +127,53 @@ fn unseen(scope: &Scope) -> (String, String) {
 fn selected(scope: &Scope) -> &'static str {
     if matches!(scope, Scope::Repo { .. }) { ", have the repository selected" } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classic_of(scopes: &[&str]) -> Holder {
+        Holder::Classic(scopes.iter().map(|scope| (*scope).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_classic_token_that_was_not_refused_is_doubted_when_its_scopes_say_otherwise() {
+        let org = Scope::Org("acme".into());
+        let doubted = doubt(&org, &classic_of(&["repo"])).unwrap();
+        assert!(doubted.starts_with("GitHub did not refuse, but missing: the scope \"admin:org\""), "{doubted}");
+        assert!(doubted.contains("\nhint: ") && doubted.ends_with("tick admin:org"), "{doubted}");
+        for enough in ["admin:org", "manage_runners:org"] {
+            assert_eq!(doubt(&org, &classic_of(&["gist", enough])), None);
+        }
+        assert_eq!(doubt(&Scope::Repo { owner: "a".into(), name: "b".into() }, &classic_of(&["repo"])), None);
+        assert_eq!(doubt(&Scope::Enterprise("big".into()), &classic_of(&["admin:enterprise"])), None);
+        assert_eq!((doubt(&org, &Holder::Token), doubt(&org, &Holder::App(None))), (None, None));
+    }
+
+    #[test]
+    fn an_app_is_told_what_it_has_of_what_it_needs() {
+        let repo = Scope::Repo { owner: "acme".into(), name: "site".into() };
+        let told = |scope: &Scope, level: Option<&'static str>| app(scope, |_| level).map(|(what, _)| what);
+        assert_eq!(told(&repo, None).unwrap(), "missing: \"Administration\": write; the App's installation has none of it");
+        assert_eq!(told(&repo, Some("read")).unwrap(), "missing: \"Administration\": write; the App's installation has \"read\"");
+        let elsewhere = "the App's installation has \"Administration\": write, but not for repository acme/site";
+        assert_eq!(told(&repo, Some("write")).unwrap(), elsewhere);
+        // With all that it needs, the words of the refusal are all there is.
+        assert_eq!(told(&Scope::Org("acme".into()), Some("write")), None);
+        assert!(told(&Scope::Enterprise("big".into()), None).unwrap().starts_with("GitHub lets no App"));
+    }
+
+    #[test]
+    fn a_credential_is_named_for_what_it_turned_out_to_be() {
+        for (of, expected) in [
+            (classic_of(&[]), "a classic token without any scope"),
+            (classic_of(&["repo", "gist"]), "a classic token with the scopes repo, gist"),
+            (Holder::App(None), "an App"),
+            (Holder::App(Some([].into())), "an App whose installation has no permission"),
+            (Holder::App(Some([("administration".into(), "write".into())].into())), "an App whose installation has administration: write"),
+            (Holder::Token, "a token"),
+        ] {
+            assert_eq!(holder(&of), expected);
+        }
+    }
+}
