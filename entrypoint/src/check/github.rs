@@ -11,7 +11,8 @@ use crate::{
     config::{Config, Ready, Registration},
     effects, errand,
     github::{
-        CallError, Client, Deleted, Endpoint, Fault, JitConfig, Look, Quota, RunnerName, Scope, SecretText, Way, try_registration_token,
+        CallError, Client, Deleted, Endpoint, Fault, Holder, JitConfig, Look, Quota, RunnerName, Scope, SecretText, Way,
+        try_registration_token,
     },
     stages::Ending,
 };
@@ -85,7 +86,12 @@ async fn credential(config: &Config, client: &Client, scope: &Scope) -> Vec<Chec
         // The rights of nobody are not looked at, nor are the calls left to nobody.
         return [refused_holder(error)].into_iter().chain(look.clock.map(of_clock)).collect();
     }
-    let mut checks = vec![of_holder(&look), of_right(name, needed, scope, &look)];
+    let mut checks = Vec::new();
+    // Who has not answered has said nothing of the credential either.
+    if look.clock.is_some() || !matches!(look.holder, Holder::Token) {
+        checks.push(of_holder(&look));
+    }
+    checks.push(of_right(name, needed, scope, &look));
     if let (Registration::Jit(wanted) | Registration::Classic { wanted, .. }, Ok(())) = (&config.registration, &look.right)
         && !wanted.group.eq_ignore_ascii_case("default")
         && !matches!(scope, Scope::Repo { .. })
