@@ -6,6 +6,9 @@ use settings::{Arguments, Topic, UsageError, json, markdown, markdown_exit_codes
 
 use crate::{config::SETTINGS, guide::GUIDE};
 
+/// The command that says what would happen.
+pub(crate) const CHECK: &str = "check";
+
 /// `check` answers for programs.
 pub(crate) const JSON: &str = "json";
 
@@ -40,7 +43,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     let rest = || words.iter().skip(1).cloned();
     match first {
         "run" => settings_of(first, rest(), Command::Run),
-        "check" => settings_of(first, rest(), Command::Check),
+        CHECK => settings_of(first, rest(), Command::Check),
         "health" => settings_of(first, rest(), Command::Health),
         SWEEP => settings_of(first, rest(), Command::Sweep),
         "gate" => Ok(Command::Gate(rest().collect())),

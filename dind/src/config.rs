@@ -1,6 +1,7 @@
 //! Owns every setting of this program, once: the table, and a [`Config`] that is valid by construction. No I/O.
 
 pub mod access;
+mod describe;
 pub mod engine;
 pub mod storage;
 

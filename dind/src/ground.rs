@@ -8,7 +8,6 @@ use std::{
     path::Path,
 };
 
-use supervise::StateFile;
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -17,10 +16,9 @@ use crate::{
     daemon::environment,
     host::{
         Places, Prerequisite, Weight,
-        cures::{self, Cure, Platform},
+        cures::{self, Platform},
         facts,
         judge::{findings, judge},
-        report::Report,
     },
     mounts, stages, task_folder,
     words::{Failure, exit},
@@ -50,7 +48,7 @@ pub(crate) fn search(environment: &BTreeMap<OsString, OsString>) -> OsString {
 }
 
 /// Everything docker stands on here, but for the socket.
-fn examine(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Vec<Prerequisite> {
+pub(crate) fn examine(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Vec<Prerequisite> {
     let search = search(environment);
     let places = Places {
         proc: Path::new(PROC),
@@ -67,7 +65,7 @@ fn examine(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Vec<P
 
 /// Before a start: tells the log of every warning, makes the shared folder, and returns all refusals as one failure.
 pub(crate) fn check(config: &Config, environment: &BTreeMap<OsString, OsString>) -> Result<(), Failure> {
-    let platform = Platform::of(environment);
+    let platform = Platform::of(environment.keys().map(OsString::as_os_str));
     let (refusals, warnings): (Vec<_>, Vec<_>) =
         findings(examine(config, environment)).into_iter().partition(|finding| finding.weight == Weight::Refusal);
     for warning in &warnings {
@@ -96,44 +94,6 @@ pub(crate) fn check(config: &Config, environment: &BTreeMap<OsString, OsString>)
         count => format!("{count} things stand"),
     };
     Err(Failure { code: exit::HOST, why: format!("{count} in the way of docker here; nothing was started\n{}", why.trim_start()) })
-}
-
-/// What `check` answers, and the exit code. `doubts` are those about the settings, and `conflict` is what they do not agree in.
-pub(crate) fn report(
-    config: &Config,
-    environment: &BTreeMap<OsString, OsString>,
-    doubts: Vec<String>,
-    conflict: Option<Failure>,
-    as_json: bool,
-) -> (String, u8) {
-    let mut pages = examine(config, environment);
-    let shared = config.socket("").shared;
-    let mut socket = Prerequisite::seen("socket", format!("{} is free", shared.display()));
-    // The socket of a living runner-dind is in its place: `check` may be asked beside `run`.
-    if StateFile::is_held(&config.own_folder()) {
-        socket.seen = format!("{} is served by a runner-dind that runs", shared.display());
-    } else if let Err(error) = config.socket("").check() {
-        socket.seen = format!("{} is taken", shared.display());
-        socket.refuse(error.to_string(), Cure::Said);
-    }
-    pages.push(socket);
-    let mut settings = Prerequisite::seen("settings", "understood");
-    for doubt in doubts {
-        settings.warn(doubt, Cure::Said);
-    }
-    let refused = pages.iter().any(|page| page.worst() == Some(Weight::Refusal));
-    let exit_code = match &conflict {
-        _ if refused => exit::HOST,
-        Some(conflict) => conflict.code,
-        None => exit::FINE,
-    };
-    if let Some(Failure { why, .. }) = conflict {
-        settings.seen = "not usable".to_owned();
-        settings.refuse(why, Cure::Said);
-    }
-    pages.push(settings);
-    let report = Report { pages: &pages, platform: Platform::of(environment), exit_code };
-    (if as_json { report.json() } else { report.text() }, exit_code)
 }
 
 /// This container's own group.

@@ -27,6 +27,7 @@ pub(crate) const GUIDE: Guide = Guide {
         Group { name: "The daemon", word: "daemon", task: "choose dockerd, hand it settings, and wait for it" },
         Group { name: "Stop", word: "stop", task: "fit a stop into the platform's time" },
         Group { name: "Output and state", word: "output", task: "choose what is told, how, and where state is kept" },
+        Group { name: "Metrics and traces", word: "metrics", task: "count and draw what starts and stops take" },
     ],
     table: SETTINGS,
     exit_codes: EXIT_CODES,

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod cgroup;
+mod check;
 mod command_line;
 pub mod config;
 pub mod daemon;
@@ -57,8 +58,10 @@ pub fn main() -> ExitCode {
     let itself = PathBuf::from(words.next().unwrap_or_default());
     let words: Vec<OsString> = words.collect();
     // What a person runs by hand ends at ^C; everything else collects signals first: until then PID 1 is deaf.
-    if words.first().is_some_and(|word| word == command_line::CHECK_DEPLOY || word == command_line::SWEEP) {
+    let by_hand = [command_line::CHECK, command_line::CHECK_DEPLOY, command_line::SWEEP];
+    if words.first().is_some_and(|word| by_hand.iter().any(|known| word == known)) {
         let code = match command_line::parse(words) {
+            Ok(Command::Check(arguments)) => check::check(&environment(), arguments),
             Ok(Command::CheckDeploy(order)) => deployments(order),
             Ok(Command::Sweep(arguments)) => with_log(arguments, |config, _| sweep::sweep(&config.storage.root)),
             Ok(Command::Help(topic)) => help(&topic),
@@ -77,7 +80,6 @@ pub fn main() -> ExitCode {
     }
     let code = match command_line::parse(words) {
         Ok(Command::Run(arguments)) => with_log(arguments, |config, environment| run(signals, config, environment)),
-        Ok(Command::Check(arguments)) => check(arguments),
         Ok(Command::Health(arguments)) => {
             Config::read(environment(), arguments.settings).map_or(exit::CONFIG, |(config, _)| health(&config))
         }
@@ -85,7 +87,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Help(topic)) => help(&topic),
         Ok(Command::Answer(text)) => answer(&text),
         // Done above.
-        Ok(Command::CheckDeploy(_) | Command::Sweep(_)) => exit::BUG,
+        Ok(Command::Check(_) | Command::CheckDeploy(_) | Command::Sweep(_)) => exit::BUG,
         Err(problem) => misunderstood(&problem),
     };
     records::flush();
@@ -175,23 +177,6 @@ fn run(signals: io::Result<Signals>, config: Config, environment: BTreeMap<OsStr
         World::new(config, environment),
         supervise::Outlets { program: NAME, state_file: Some(state_file), termination_log: None, observers },
     )
-}
-
-/// Answers on standard output, without a log: who asks wants to read it, or to parse it.
-fn check(arguments: Arguments) -> u8 {
-    let environment = environment();
-    let as_json = arguments.switches.iter().any(|switch| switch == command_line::JSON);
-    match Config::read(environment.clone(), arguments.settings) {
-        Ok((config, doubts)) => {
-            let (text, code) = ground::report(&config, &environment, doubts, outfit::check(&config).err(), as_json);
-            records::answer(&text);
-            code
-        }
-        Err(problems) => {
-            records::complain(&format!("{NAME}: {problems}\n"));
-            exit::CONFIG
-        }
-    }
 }
 
 /// Silent and quick: 0 when the program says that it serves, and docker answers.

@@ -42,6 +42,12 @@ struct Found {
 
 /// Whether everything that the settings name is there and agrees; all problems at once.
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
+    let problems = problems(config);
+    if problems.is_empty() { Ok(()) } else { Err(Failure { code: exit::CONFIG, why: problems.join("\n") }) }
+}
+
+/// Everything that the settings name and that is not there, or does not agree.
+pub(crate) fn problems(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     match users(&config.engine) {
         Ok(users) => {
@@ -54,7 +60,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         Err(error) => problems.push(error.to_string()),
     }
     problems.extend(tls_files(&config.engine).err().map(|missing| missing.to_string()));
-    if problems.is_empty() { Ok(()) } else { Err(Failure { code: exit::CONFIG, why: problems.join("\n") }) }
+    problems
 }
 
 /// Where a task has its things.

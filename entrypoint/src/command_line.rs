@@ -9,6 +9,7 @@ use supervise::{
 };
 
 use crate::{
+    check,
     config::{TABLE, dialects_markdown},
     guide::GUIDE,
 };
@@ -44,7 +45,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     match first {
         "supervise" => supervise(rest()),
         "cache" => Ok(Command::Cache(rest().collect())),
-        "check" => settings_of(first, rest(), Command::Check),
+        check::COMMAND => settings_of(first, rest(), Command::Check),
         "health" => settings_of(first, rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
         "run" => settings_of(first, rest(), Command::Run),
         "help" => about(rest()).map(Command::Help),

@@ -19,7 +19,7 @@ mod wanted;
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use settings::{Arguments, Problems, Reader, Secret};
+use settings::{Arguments, Effective, Problems, Reader, Secret, shown_url};
 use supervise::{Signal, records};
 use telemetry::Wishes;
 
@@ -132,16 +132,6 @@ impl fmt::Debug for Ready {
             Self::Url { url, .. } => f.debug_tuple("Url").field(&shown_url(url)).finish(),
         }
     }
-}
-
-/// As much of an address as may be told: no user, no password, no query.
-pub(crate) fn shown_url(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
-    let host = host.rsplit('@').next().unwrap_or_default();
-    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
-    format!("{scheme}{host}{}", path.map(|path| format!("/{path}")).unwrap_or_default())
 }
 
 /// What a runner that we register is to be.
@@ -295,6 +285,11 @@ impl Config {
     /// What is served at `METRICS_LISTEN`: our own file, and the sidecar's if it keeps one there.
     pub(crate) fn metrics_files(&self) -> Vec<PathBuf> {
         ["runner", "dind"].map(|program| self.task_dir.join(program).join("metrics.prom")).into()
+    }
+
+    /// Every setting as it is in effect, for who is told. Nothing is judged.
+    pub(crate) fn effective(environment: &[(OsString, OsString)], arguments: &Arguments) -> Vec<Effective> {
+        Reader::new(TABLE, environment.iter().cloned(), arguments.settings.iter().cloned()).effective()
     }
 
     /// Every secret that was given.

@@ -28,8 +28,8 @@ const SIDECARS_SIGHT: Duration = Duration::from_millis(500);
 /// A daemon that can be used.
 #[derive(Debug)]
 pub(crate) struct Usable {
-    /// As it says itself, e.g. `26.1.5`.
-    pub(crate) version: Option<String>,
+    /// As it says itself, e.g. `Docker/26.1.5 (linux), API 1.45`.
+    pub(crate) version: String,
     /// What of it will not work for jobs.
     pub(crate) warnings: Vec<String>,
 }
@@ -84,7 +84,7 @@ async fn sidecars_sight(sidecar: &Path, token: u64) -> Option<Sight> {
 }
 
 /// `show` shows the sidecar what we see, and says whether it could: its folder may come later than we.
-async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: impl Fn() -> bool) -> Result<Option<String>, String> {
+async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: impl Fn() -> bool) -> Result<String, String> {
     let client = client(host)?;
     let ends = Instant::now() + budget;
     let (mut seen_alive, mut shown) = (false, false);
@@ -115,12 +115,12 @@ async fn wait_for_answer(host: &str, sidecar: &Path, budget: Duration, show: imp
     Ok(version)
 }
 
-/// One look.
+/// One look; what answers says of itself.
 ///
 /// # Errors
 /// A sentence that says what was wrong.
-pub(crate) async fn answers(host: &str) -> Result<(), String> {
-    look(&client(host)?, host).await.map(drop).map_err(|refusal| match refusal {
+pub(crate) async fn answers(host: &str) -> Result<String, String> {
+    look(&client(host)?, host).await.map_err(|refusal| match refusal {
         Refusal::NotYet(why) | Refusal::Forbidden(why) => why,
     })
 }
@@ -144,13 +144,8 @@ fn client(host: &str) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| format!("DOCKER_HOST {host} cannot be used: {error}"))
 }
 
-/// The daemon's version, which every answer has in its header: `Server: Docker/26.1.5 (linux)`.
-fn version(answer: &reqwest::Response) -> Option<String> {
-    let server = answer.headers().get("server")?.to_str().ok()?;
-    server.strip_prefix("Docker/")?.split_whitespace().next().map(str::to_owned)
-}
-
-async fn look(client: &reqwest::Client, host: &str) -> Result<Option<String>, Refusal> {
+/// The version comes with every answer to a ping (moby, `api/server/middleware/version.go`).
+async fn look(client: &reqwest::Client, host: &str) -> Result<String, Refusal> {
     let path = host.strip_prefix("unix://").map(Path::new);
     let base = match host.strip_prefix("tcp://") {
         Some(address) => format!("http://{address}"),
@@ -167,9 +162,18 @@ async fn look(client: &reqwest::Client, host: &str) -> Result<Option<String>, Re
             Some(path) => Refusal::Forbidden(forbidden(path)),
             None => Refusal::NotYet(format!("{host}: {}", innermost(&error))),
         }),
-        Ok(Ok(answer)) if answer.status().is_success() => Ok(version(&answer)),
+        Ok(Ok(answer)) if answer.status().is_success() => Ok(version(answer.headers())),
         Ok(Ok(answer)) => Err(Refusal::NotYet(format!("{host} answers {}", answer.status()))),
     }
+}
+
+fn version(headers: &reqwest::header::HeaderMap) -> String {
+    let text = |name: &str| {
+        let plain = headers.get(name)?.to_str().ok()?;
+        (plain.len() <= 60).then(|| plain.to_owned())
+    };
+    let api = text("api-version").map(|version| format!(", API {version}")).unwrap_or_default();
+    text("server").unwrap_or_else(|| "a daemon".to_owned()) + &api
 }
 
 fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -200,7 +204,8 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-fn hint(host: &str, sidecar_lives: bool) -> String {
+/// What to do about a daemon that does not answer.
+pub(crate) fn hint(host: &str, sidecar_lives: bool) -> String {
     match host.strip_prefix("unix://").and_then(|path| Path::new(path).parent()) {
         _ if sidecar_lives => "hint: the sidecar lives but is not ready; its own log says what it waits for".to_owned(),
         Some(folder) => format!(
@@ -327,7 +332,7 @@ mod tests {
         answering.join().unwrap();
         let expected = format!("the docker sidecar has nothing at {}, the runner's tool cache: ", dir.path().join("tools").display());
         assert!(warnings.len() == 1 && warnings[0].starts_with(&expected), "{warnings:?}");
-        assert_eq!(version.as_deref(), Some("26.1.5+dfsg1"));
+        assert_eq!(version, "Docker/26.1.5+dfsg1 (linux)");
     }
 
     #[test]
@@ -339,7 +344,7 @@ mod tests {
             wait(&format!("unix://{}", path.display()), &dir.path().join("dind"), Duration::from_secs(30), company(dir.path())).await
         });
         let Usable { version, warnings } = usable.unwrap();
-        assert_eq!((version, warnings), (None, vec![]));
+        assert_eq!((version.as_str(), warnings), ("a daemon", vec![]));
     }
 
     #[test]

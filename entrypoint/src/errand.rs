@@ -117,9 +117,7 @@ async fn perform(order: Order) -> Answer {
         Order::WaitForDocker { host, sidecar, budget, company } => {
             let waited = docker::wait(&host, &sidecar, budget, company).await;
             Outcome::Docker(waited.map(|docker| {
-                if let Some(version) = docker.version {
-                    say(&Answer::Docker(version));
-                }
+                say(&Answer::Docker(docker.version));
                 docker.warnings
             }))
         }

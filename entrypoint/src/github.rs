@@ -7,6 +7,7 @@ mod app;
 mod endpoint;
 mod error;
 mod installation;
+mod look;
 mod names;
 mod notice;
 mod patience;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub(crate) use endpoint::{Endpoint, Proxies};
 pub(crate) use error::{CallError, Class, Fault};
+pub(crate) use look::{Holder, Look, Quota, Way, try_registration_token};
 pub(crate) use names::{NAME_PLACE, Names, RunnerName};
 pub(crate) use notice::Notice;
 pub(crate) use ready::{JitConfig, fetch_jit};

@@ -2,7 +2,7 @@
 
 use settings::{Command, Group, Guide, Switch};
 
-use crate::{cache, config::TABLE, stages::EXIT_CODES};
+use crate::{cache, check, config::TABLE, stages::EXIT_CODES};
 
 /// The program as its users see it.
 pub(crate) const GUIDE: Guide = Guide {
@@ -23,6 +23,7 @@ pub(crate) const GUIDE: Guide = Guide {
         Group { name: "Stop and limits", word: "stop", task: "fit a stop into the platform's time, and limit a life" },
         Group { name: "Platform", word: "platform", task: "protect a task on ECS, and notice a Spot interruption" },
         Group { name: "Output and state", word: "output", task: "choose what is told, how, and where state is kept" },
+        Group { name: "Metrics and traces", word: "metrics", task: "count and draw what starts and jobs take" },
     ],
     table: TABLE,
     exit_codes: EXIT_CODES,
@@ -32,9 +33,10 @@ const COMMANDS: &[Command] = &[
     Command { name: "run", usage: "[--SETTING VALUE...]", about: "live one runner's life (the default)", settings: true, ..Command::PLAIN },
     Command {
         name: "check",
-        usage: "[--SETTING VALUE...]",
+        usage: "[--json] [--SETTING VALUE...]",
         about: "say what would happen and what is wrong",
         more: "It asks GitHub and docker, too, registers nothing and starts nothing. The exit code is that of the first problem that would end a life.",
+        switches: &[Switch::flag(check::JSON, "for programs: every setting, and each finding with its cures")],
         settings: true,
         ..Command::PLAIN
     },

@@ -28,7 +28,7 @@ mod words;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
-use settings::Arguments;
+use settings::{Arguments, UsageError};
 use supervise::{Observer, Outlets, Signals, StateFile, drive, init, kernel, records};
 use telemetry::Wishes;
 
@@ -61,6 +61,15 @@ pub fn main() -> ExitCode {
     if first == hook::COMMAND {
         return ExitCode::from(hook::run(std::env::args_os().skip(2)));
     }
+    if first == check::LOOK {
+        return ExitCode::from(check::look_at_mount(std::env::args_os().skip(2)));
+    }
+    // What a person runs by hand ends at ^C.
+    if first == check::COMMAND {
+        let code = answered(command_line::parse(std::env::args_os().skip(1)));
+        records::flush();
+        return ExitCode::from(code);
+    }
     // And at once: until there is a handler, what PID 1 is sent is lost.
     let signals = Signals::collect();
     let code = match signals {
@@ -81,9 +90,16 @@ fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
             records::start(command_line::supervise_log());
             init::run(signals, options)
         }
-        Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Health { arguments, ready }) => health(environment(), arguments, ready),
         Ok(Command::Cache(words)) => cache::main(signals, words),
+        other => answered(other),
+    }
+}
+
+/// What needs no signals.
+fn answered(command: Result<Command, UsageError>) -> u8 {
+    match command {
+        Ok(Command::Check(arguments)) => check::check(environment(), arguments),
         Ok(Command::Help(topic)) => {
             let width = kernel::columns(std::io::stdout()).unwrap_or(settings::NARROW);
             records::answer(&settings::render_help(&GUIDE, &topic, width));
@@ -93,6 +109,8 @@ fn run(signals: Signals, closed: nix::Result<()>) -> u8 {
             records::answer(&text);
             0
         }
+        // None of these begins with the word `check`.
+        Ok(Command::Run(_) | Command::Supervise(_) | Command::Health { .. } | Command::Cache(_)) => SOFTWARE,
         Err(problem) => {
             records::complain(&format!("runner-entrypoint: {}\n", problem.with_hint("runner-entrypoint --help")));
             USAGE
@@ -107,7 +125,7 @@ fn environment() -> Vec<(OsString, OsString)> {
 
 fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arguments, open: Option<nix::Error>) -> u8 {
     let colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-    let given = check::given(&environment);
+    let surroundings = asks_for_a_check(&environment, &arguments).then(|| check::Surroundings::of(&environment, &arguments));
     let config = match Config::read(environment, arguments) {
         Ok(config) => config,
         Err(problems) => {
@@ -115,8 +133,8 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
             return CONFIG;
         }
     };
-    if config.dry_run {
-        return check::report(&config, &given);
+    if let Some(surroundings) = surroundings.filter(|_| config.dry_run) {
+        return check::report(&config, surroundings, false);
     }
     records::start(records::Settings { colour, ..config.log });
     for secret in config.secrets() {
@@ -156,6 +174,11 @@ fn observers(config: &Config) -> Vec<Box<dyn Observer>> {
         tracing::warn!("{problem}");
     }
     observers
+}
+
+/// Whether `DEBUG_ONLY` is set at all: what `check` tells of the settings must be had before they are read and forgotten.
+fn asks_for_a_check(environment: &[(OsString, OsString)], arguments: &Arguments) -> bool {
+    environment.iter().any(|(name, _)| name == "DEBUG_ONLY") || arguments.settings.iter().any(|(name, _)| name == "DEBUG_ONLY")
 }
 
 fn plan(config: &Config, before_job: bool) -> Plan {

@@ -57,28 +57,74 @@ impl Use {
     }
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Difference {
+    /// What is different, and what goes wrong for it.
+    pub fn what(&self) -> String {
         let (purpose, path, has) = match self {
             Self::Missing(purpose, path) => (purpose, path.display(), "has nothing"),
             Self::Other(purpose, path) => (purpose, path.display(), "has another folder"),
             Self::Network => {
-                return f.write_str(
-                    "the runner and the docker sidecar have a network each: ports of service containers are not on the job's localhost\n\
-                     hint: give both one network: \"networkMode\": \"awsvpc\" (ECS), one pod (Kubernetes), one group with a bridge network \
-                     (Nomad), network_mode: service:dind (compose), --network container:dind (docker run)",
-                );
+                return "the runner and the docker sidecar have a network each: ports of service containers are not on the job's localhost"
+                    .to_owned();
             }
         };
-        write!(
-            f,
-            "the docker sidecar {has} at {path}, the runner's {}: {}\n\
-             hint: give the sidecar a mount of the same volume at this path: mountPoints {{\"sourceVolume\": \"…\", \"containerPath\": \
-             \"{path}\"}} (ECS), volumeMounts {{name: …, mountPath: {path}}} (Kubernetes), volumes [\"…:{path}\"] (Nomad, compose), \
-             -v …:{path} (docker run)",
-            purpose.name(),
-            purpose.consequence()
-        )
+        format!("the docker sidecar {has} at {path}, the runner's {}: {}", purpose.name(), purpose.consequence())
+    }
+
+    /// What to do on one platform, by the name that a person uses; a compose file is docker's.
+    pub fn cure_on(&self, platform: &str) -> Option<String> {
+        let ours = |known: &&str| *known == platform || (*known == "compose" && platform == "docker run");
+        let cures = self.cures().into_iter().filter(|(platforms, _)| platforms.iter().any(ours));
+        let words: Vec<String> =
+            cures.map(|(platforms, words)| if platforms == ["docker run"] { words } else { of_compose(platform, words) }).collect();
+        (!words.is_empty()).then(|| format!("{}: {}", self.aim(), words.join(", or ")))
+    }
+
+    /// The names are those that a person uses, several where they share a form.
+    fn cures(&self) -> Vec<(&'static [&'static str], String)> {
+        let (Self::Missing(_, path) | Self::Other(_, path)) = self else {
+            return [
+                (&["ECS"][..], "\"networkMode\": \"awsvpc\""),
+                (&["Kubernetes"], "one pod"),
+                (&["Nomad"], "one group with a bridge network"),
+                (&["compose"], "network_mode: service:dind"),
+                (&["docker run"], "--network container:dind"),
+            ]
+            .map(|(platforms, words)| (platforms, words.to_owned()))
+            .into();
+        };
+        let path = path.display();
+        vec![
+            (&["ECS"][..], format!("mountPoints {{\"sourceVolume\": \"…\", \"containerPath\": \"{path}\"}}")),
+            (&["Kubernetes"], format!("volumeMounts {{name: …, mountPath: {path}}}")),
+            (&["Nomad", "compose"], format!("volumes [\"…:{path}\"]")),
+            (&["docker run"], format!("-v …:{path}")),
+        ]
+    }
+
+    /// What the cures bring about.
+    fn aim(&self) -> String {
+        match self {
+            Self::Missing(..) | Self::Other(..) => "give the sidecar a mount of the same volume at this path".to_owned(),
+            Self::Network => "give both one network".to_owned(),
+        }
+    }
+
+    /// What to do, on every platform.
+    fn cure(&self) -> String {
+        let cures: Vec<String> = self.cures().into_iter().map(|(platforms, words)| format!("{words} ({})", platforms.join(", "))).collect();
+        format!("{}: {}", self.aim(), cures.join(", "))
+    }
+}
+
+/// Beside what is for the command line, what is for the file says so.
+fn of_compose(platform: &str, words: String) -> String {
+    if platform == "docker run" { format!("{words} in a compose file") } else { words }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nhint: {}", self.what(), self.cure())
     }
 }
 
@@ -134,6 +180,20 @@ mod tests {
         assert_eq!(differences(&sight(inode(1), inode(2), inode(3)), &another_task), []);
         let fewer = Sight { folders: vec![], ..sight(None, None, None) };
         assert_eq!(differences(&runner, &fewer), []);
+    }
+
+    #[test]
+    fn each_platform_has_its_own_line() {
+        let work = Difference::Missing(Use::Work, "/work".into());
+        let cure = |difference: &Difference, platform| difference.cure_on(platform).unwrap();
+        assert_eq!(
+            cure(&work, "ECS"),
+            "give the sidecar a mount of the same volume at this path: mountPoints {\"sourceVolume\": \"…\", \"containerPath\": \"/work\"}"
+        );
+        assert!(cure(&work, "docker run").ends_with("this path: volumes [\"…:/work\"] in a compose file, or -v …:/work"));
+        assert_eq!(cure(&Difference::Network, "Kubernetes"), "give both one network: one pod");
+        assert_eq!(cure(&Difference::Network, "Nomad"), "give both one network: one group with a bridge network");
+        assert_eq!(work.cure_on("elsewhere"), None);
     }
 
     #[test]

@@ -113,10 +113,15 @@ impl Sight {
 
     /// Reads the sight of the program whose folder this is; `None` if there is none, or it cannot be one.
     pub fn read(folder: &Path) -> Option<Self> {
-        let file = OpenOptions::new().read(true).custom_flags(CAREFULLY).open(folder.join(FILE)).ok()?;
-        let sight: Self = serde_json::from_slice(&bounded(&file)?).ok()?;
+        let sight: Self = serde_json::from_slice(&read(&folder.join(FILE))?).ok()?;
         sight.folders.iter().all(|folder| folder.path.is_absolute()).then_some(sight)
     }
+}
+
+/// A small file in a folder that a job may write: only if it is one, and never through a link.
+pub fn read(path: &Path) -> Option<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(CAREFULLY).open(path).ok()?;
+    bounded(&file)
 }
 
 fn bounded(file: &File) -> Option<Vec<u8>> {

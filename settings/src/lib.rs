@@ -7,6 +7,7 @@
 //! This crate knows no variable by name and never looks at the process's environment itself: the caller passes it in.
 
 mod arguments;
+mod effective;
 mod guide;
 mod help;
 mod reader;
@@ -16,6 +17,7 @@ mod spelling;
 mod table;
 
 pub use arguments::{Arguments, UsageError, parse as parse_arguments};
+pub use effective::{Effective, Origin, shown_url};
 pub use guide::{Command, Group, Guide, Switch, Topic};
 pub use help::{NARROW, WIDE, render as render_help, render_command};
 pub use reader::{Problem, Problems, Reader, forget};

@@ -1,7 +1,7 @@
 //! Typed values out of an environment, with all problems collected.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fmt,
     os::unix::ffi::OsStringExt as _,
@@ -11,7 +11,7 @@ use std::{
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{Secret, Setting, Table, spelling};
+use crate::{Effective, Origin, Secret, Setting, Table, effective, spelling};
 
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,8 @@ impl std::error::Error for Problems {}
 pub struct Reader {
     table: Table,
     values: BTreeMap<String, OsString>,
+    /// Which of them were given as flags.
+    flags: BTreeSet<String>,
     problems: Vec<Problem>,
 }
 
@@ -79,8 +81,12 @@ impl Reader {
                 wipe(before);
             }
         }
-        values.extend(flags);
-        Self { table, values, problems: Vec::new() }
+        let mut given = BTreeSet::new();
+        for (name, value) in flags {
+            given.insert(name.clone());
+            values.insert(name, value);
+        }
+        Self { table, values, flags: given, problems: Vec::new() }
     }
 
     /// A sentence for each variable that is no setting but looks like one. `others` are no settings either, and meant as they stand.
@@ -105,6 +111,27 @@ impl Reader {
     /// A variable that is no setting of the table, as text; `None` if it is unset, empty or not UTF-8.
     pub fn foreign(&self, name: &str) -> Option<&str> {
         self.values.get(name).filter(|value| !value.is_empty()).and_then(|value| value.to_str())
+    }
+
+    /// Every setting as it is in effect, in the order of the table. Nothing is judged: a wrong value stands there as it was written.
+    pub fn effective(&self) -> Vec<Effective> {
+        self.table.0.iter().map(|setting| self.effective_of(setting)).collect()
+    }
+
+    fn effective_of(&self, setting: &Setting) -> Effective {
+        let from = |used: String| match self.flags.contains(&used) {
+            true => Origin::Flag(setting.flag()),
+            false => Origin::Variable(used),
+        };
+        let direct = self.raw(setting);
+        let (value, origin) = match (direct, setting.secret.then(|| self.raw_file(setting)).flatten()) {
+            (Some((used, _)), _) if setting.secret => (None, from(used)),
+            (Some((used, value)), _) => (Some(effective::shown(setting.value, &value.to_string_lossy())), from(used)),
+            (None, Some((_, path))) => (None, Origin::File(path.into())),
+            (None, None) if setting.default.is_empty() => (None, Origin::Unset),
+            (None, None) => (Some(setting.default.to_owned()), Origin::Default),
+        };
+        Effective { name: setting.name, group: setting.group, secret: setting.secret, value, origin }
     }
 
     /// Every variable that is set.
@@ -571,6 +598,21 @@ mod tests {
         let mut broken = reader(&[("TOKEN", "s3c\u{7}ret")]);
         assert!(broken.secret("TOKEN").is_none());
         assert!(!only_problem(broken).contains("s3c"));
+    }
+
+    #[test]
+    fn what_is_in_effect_is_told_with_where_it_comes_from_and_no_secret() {
+        let environment = [("OLD_TOKEN", "s3cret"), ("RUNNER_LABELS", "a"), ("WORK", "/from/variable")];
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        let reader = Reader::new(TABLE, environment, [("WORK".to_owned(), "/from/flag".into())]);
+        let told = |name: &str| reader.effective().iter().find(|setting| setting.name == name).unwrap().told();
+        assert_eq!(told("TOKEN"), "set, from the variable OLD_TOKEN");
+        assert_eq!(told("LABELS"), "a, from RUNNER_LABELS");
+        assert_eq!(told("WORK"), "/from/flag, from --work");
+        assert!(reader.effective().iter().all(|setting| !format!("{setting:?}").contains("s3cret")));
+        assert_eq!(reader.effective().len(), TABLE.0.len());
+        let filed = Reader::new(TABLE, [], [("TOKEN_FILE".to_owned(), "/run/token".into())]);
+        assert_eq!(filed.effective().iter().find(|setting| setting.secret).unwrap().told(), "set, from the file /run/token");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod rules;
 mod runner_side;
 mod script;
 mod server;
+mod token;
 mod wire;
 mod world;
 
@@ -32,6 +33,7 @@ pub use offer::Offer;
 pub use route::{Route, Scope};
 pub use rules::{Group, Prefix, Rules, Token};
 pub use script::Step;
+pub use token::Traits;
 pub use world::{Finished, Job, Order, Runner};
 
 use nix::unistd::Pid;

@@ -1,6 +1,7 @@
 //! Tests that want root and a kernel to themselves: real dockerd, XFS on a loop file, a FUSE mount. Serial, by a lock in `alone`.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message, in its helpers too")]
 
+mod check;
 mod contract;
 mod dind;
 mod endurance;

@@ -3,6 +3,7 @@
 
 mod cache;
 mod cache_keeping;
+mod check;
 mod crowd;
 mod dialects;
 mod harness;

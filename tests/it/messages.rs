@@ -180,35 +180,6 @@ fn names_labels_limits_and_words_that_are_wrong() {
 }
 
 #[test]
-fn what_other_images_do_differently() {
-    let bed = Bed::new();
-    let foreign = [
-        ("EPHEMERAL", "false"),
-        ("RUNNER_FEATURE_FLAG_ONCE", "true"),
-        ("START_DOCKER_SERVICE", "true"),
-        ("CONFIGURED_ACTIONS_RUNNER_FILES_DIR", "/kept"),
-        ("DISABLE_AUTOMATIC_DEREGISTRATION", "true"),
-        ("RUNNER_ASSETS_DIR", "/runnertmp"),
-        ("RUNNER_STATUS_UPDATE_HOOK", "true"),
-        ("RUNNER_UPDATE_CA_CERTS", "1"),
-        ("DOCKER_REGISTRY_MIRROR", "https://mirror.example.com"),
-        ("ACTIONS_RUNNER_INPUT_MONITORSOCKETADDRESS", "127.0.0.1:1"),
-        ("RUNNER_GROUP", "big"),
-        ("RUNNER_TOKEN", "AABBmarker"),
-        ("REGISTRATION", "jit"),
-    ];
-    let launch = foreign.iter().fold(plainly(&bed), |launch, (name, value)| launch.env(name, *value));
-    reviewed("entrypoint_check_foreign_words", &bed, launch.arg("check"));
-    reviewed("entrypoint_debug_only", &bed, plainly(&bed).env("DEBUG_ONLY", "true").env("RUNNER_NAME", "mine").env("SPOT_NOTICE", "yes"));
-    let ready = [READY_URL, ("JITCONFIG_TOKEN", "marker"), ("GITHUB_URL", "https://github.example.com")];
-    let ready = ready.iter().fold(
-        plainly(&bed).without("ACCESS_TOKEN").without("REPO_URL").without("RUNNER_SCOPE").without("GITHUB_API_URL"),
-        |launch, (name, value)| launch.env(name, *value),
-    );
-    reviewed("entrypoint_check_ready", &bed, ready.arg("check"));
-}
-
-#[test]
 fn secrets_in_files_that_cannot_be_had() {
     let bed = Bed::new();
     let file = |name: &str| bed.path(name).display().to_string();
@@ -347,26 +318,6 @@ fn a_cache_that_is_not_mounted_and_a_variable_that_is_misspelt() {
     settings.add_filter(&root, "[BED]/");
     settings.add_filter(r"(?m)^\d{2}:\d{2}:\d{2}\.\d{3} ", "[CLOCK] ");
     settings.bind(|| insta::assert_snapshot!("entrypoint_cache_not_mounted", ours.join("\n")));
-}
-
-#[test]
-fn a_check_that_is_good_and_one_that_is_not() {
-    let bed = Bed::new();
-    reviewed("entrypoint_check_good", &bed, plainly(&bed).arg("check"));
-    let socket = format!("unix://{}", bed.path("task/docker.sock").display());
-    let empty = bed.directory("empty-home").display().to_string();
-    let bad = plainly(&bed).env("RUNNER_HOME", empty).env("DOCKER_HOST", socket).env("ACCESS_TOKEN", "ghp_marker").env("STOP_TIMOUT", "60");
-    reviewed("entrypoint_check_bad", &bed, bad.arg("check"));
-    let (remote, list) = (bed.directory("efs").display().to_string(), bed.path("allow"));
-    std::fs::write(&list, format!("sha256:{}\n# and\n{}\n", "0".repeat(64), "f".repeat(64))).unwrap();
-    let cache = plainly(&bed)
-        .env("TOOL_CACHE_REMOTE", remote)
-        .env("TOOL_CACHE_RESTORE", "before-job")
-        .env("TOOL_CACHE_TOOLS", "node@20,go")
-        .env("TOOL_CACHE_TRUST", "team-a")
-        .env("TOOL_CACHE_ALLOW", list.display().to_string())
-        .env("ACTIONS_RUNNER_HOOK_JOB_STARTED", "/hooks/none.sh");
-    reviewed("entrypoint_check_cache", &bed, cache.arg("check"));
 }
 
 fn dind(bed: &Bed) -> Launch<'_> {

@@ -8,7 +8,7 @@ use std::{
 /// Code of one file before its tests, in lines.
 const LONGEST: usize = 450;
 
-const PACKAGES: &[&str] = &["supervise", "settings", "entrypoint", "dind", "tests", "xtask"];
+const PACKAGES: &[&str] = &["supervise", "settings", "checkup", "entrypoint", "dind", "tests", "xtask"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()

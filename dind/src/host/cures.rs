@@ -2,47 +2,12 @@
 //!
 //! Sources: docker-run(1); the ECS API's `ContainerDefinition`; the Kubernetes API's `SecurityContext`; Nomad's docker driver.
 
-use std::{borrow::Cow, collections::BTreeMap, ffi::OsString};
+use std::borrow::Cow;
 
-use super::Finding;
+pub use checkup::Platform;
+use checkup::Telling;
 
-/// Who runs this container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    /// A docker command line, or a compose file.
-    Docker,
-    /// Amazon ECS.
-    Ecs,
-    /// Kubernetes.
-    Kubernetes,
-    /// Nomad with its docker driver.
-    Nomad,
-}
-
-impl Platform {
-    /// All, in the order in which they are told.
-    pub const ALL: [Self; 4] = [Self::Docker, Self::Ecs, Self::Kubernetes, Self::Nomad];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker run",
-            Self::Ecs => "ECS",
-            Self::Kubernetes => "Kubernetes",
-            Self::Nomad => "Nomad",
-        }
-    }
-
-    /// The platform that put its marks into this environment. `docker run` leaves none.
-    pub fn of(environment: &BTreeMap<OsString, OsString>) -> Option<Self> {
-        const MARKS: [(&str, Platform); 3] = [
-            ("ECS_CONTAINER_METADATA_URI_V4", Platform::Ecs),
-            ("KUBERNETES_SERVICE_HOST", Platform::Kubernetes),
-            ("NOMAD_ALLOC_ID", Platform::Nomad),
-        ];
-        MARKS.into_iter().find(|(mark, _)| environment.contains_key(std::ffi::OsStr::new(mark))).map(|(_, platform)| platform)
-    }
-}
+use super::{Finding, report};
 
 /// What helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,39 +123,21 @@ impl Cure {
         })
     }
 
-    /// The lines below what is wrong: for one platform, or for all when it is not known.
-    pub fn hints(&self, platform: Option<Platform>) -> Vec<String> {
-        if let Self::Anywhere(hint) = self {
-            return vec![hint.clone().into_owned()];
+    /// The same in a checkup's words.
+    pub(super) fn told(&self) -> checkup::Cure {
+        match self {
+            Self::Said => checkup::Cure::None,
+            Self::Anywhere(hint) => checkup::Cure::Anywhere(hint.clone().into_owned()),
+            _ => checkup::Cure::On(
+                Platform::ALL.into_iter().filter_map(|platform| Some((platform, self.on(platform)?.to_owned()))).collect(),
+            ),
         }
-        let told = Platform::ALL.into_iter().filter(|told| platform.is_none_or(|platform| platform == *told));
-        told.filter_map(|platform| self.on(platform).map(|words| format!("{}: {words}", platform.name()))).collect()
-    }
-}
-
-/// What is wrong, and what cures it, in lines that begin with `hint:`. A cure that was told before is not told again, but where.
-#[derive(Debug, Default)]
-pub struct Telling<'a> {
-    told: Vec<(Vec<String>, &'a str)>,
-}
-
-impl<'a> Telling<'a> {
-    /// The lines of one finding.
-    pub fn lines(&mut self, finding: &'a Finding, platform: Option<Platform>) -> Vec<String> {
-        let mut lines: Vec<String> = finding.what.lines().map(str::to_owned).collect();
-        let hints = finding.cure.hints(platform);
-        if let Some((_, before)) = self.told.iter().find(|(told, _)| *told == hints && !hints.is_empty()) {
-            lines.push(format!("hint: as for \"{before}\""));
-        } else {
-            lines.extend(hints.iter().map(|hint| format!("hint: {hint}")));
-            self.told.push((hints, finding.what.split_once(':').map_or(&finding.what, |(about, _)| about)));
-        }
-        lines
     }
 }
 
 /// All findings, in lines.
 pub fn render<'a>(findings: impl IntoIterator<Item = &'a Finding>, platform: Option<Platform>) -> String {
+    let told: Vec<checkup::Finding> = findings.into_iter().map(report::told).collect();
     let mut telling = Telling::default();
-    findings.into_iter().flat_map(|finding| telling.lines(finding, platform)).collect::<Vec<_>>().join("\n")
+    told.iter().flat_map(|finding| telling.lines(finding, platform)).collect::<Vec<_>>().join("\n")
 }

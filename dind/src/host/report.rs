@@ -1,119 +1,46 @@
-//! The answer of `check`, for people and for programs.
+//! What was judged, as sections of a checkup.
 
-use std::fmt::Write as _;
+use checkup::{Check, Finding as Told, Section};
 
-use serde::Serialize;
+use super::{Finding, Prerequisite, Weight, cures::Cure};
+use crate::words::exit;
 
-use super::{
-    Prerequisite, Weight,
-    cures::{Cure, Platform, Telling},
-};
+/// Which prerequisites stand under which heading.
+pub(super) const SECTIONS: [(&str, &[&str]); 4] = [
+    ("Container", &["capabilities", "system calls", "mounts", "user namespace", "/proc/sys", "control groups", "open files"]),
+    ("Engine", &["programs", "iptables"]),
+    ("Storage", &["storage"]),
+    ("Task", &["shared folder"]),
+];
 
-/// What `check` found.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// In the order in which it is told.
-    pub pages: &'a [Prerequisite],
-    /// Whose settings cure what is wrong; all when it is not known.
-    pub platform: Option<Platform>,
-    /// What the program would end with.
-    pub exit_code: u8,
-}
-
-impl Report<'_> {
-    fn count(&self, weight: Weight) -> usize {
-        self.pages.iter().flat_map(|page| &page.findings).filter(|finding| finding.weight == weight).count()
+/// All prerequisites, each in its section.
+pub fn sections(pages: Vec<Prerequisite>) -> Vec<Section> {
+    let mut sections: Vec<Section> = SECTIONS.map(|(name, _)| Section { name, checks: vec![] }).into();
+    for page in pages {
+        let place = SECTIONS.iter().position(|(_, names)| names.contains(&page.name)).unwrap_or(0);
+        sections[place].checks.push(check(page));
     }
+    sections
+}
 
-    /// For people: a line for each prerequisite, what is wrong below it, what cures it below that.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        let mut telling = Telling::default();
-        // Writing to a string cannot fail.
-        for page in self.pages {
-            let _ = writeln!(text, "{:<5} {:<16} {}", status(page), page.name, page.seen);
-            for finding in &page.findings {
-                for line in telling.lines(finding, self.platform) {
-                    let _ = writeln!(text, "      {line}");
-                }
-            }
-        }
-        let warnings = match self.count(Weight::Warning) {
-            0 => String::new(),
-            1 => "; 1 warning".to_owned(),
-            count => format!("; {count} warnings"),
-        };
-        let _ = match self.count(Weight::Refusal) {
-            0 => writeln!(text, "\ndocker can be started here{warnings}"),
-            1 => writeln!(text, "\n1 thing stands in the way of docker here{warnings}"),
-            count => writeln!(text, "\n{count} things stand in the way of docker here{warnings}"),
-        };
-        text
+fn check(page: Prerequisite) -> Check {
+    let mut check = Check::seen(page.name, page.seen);
+    for finding in page.findings {
+        let Told { weight, what, cure } = told(&finding);
+        check.find(weight, what, cure);
     }
+    check
+}
 
-    /// For programs: one line of JSON.
-    pub fn json(&self) -> String {
-        let platforms = || Platform::ALL.into_iter().filter(|told| self.platform.is_none_or(|platform| platform == *told));
-        let prerequisites = self.pages.iter().map(|page| PageJson {
-            name: page.name,
-            status: status(page),
-            seen: &page.seen,
-            findings: page
-                .findings
-                .iter()
-                .map(|finding| FindingJson {
-                    status: word(Some(finding.weight)),
-                    what: &finding.what,
-                    hint: match &finding.cure {
-                        Cure::Anywhere(hint) => Some(hint.as_ref()),
-                        _ => None,
-                    },
-                    cures: platforms().filter_map(|platform| Some((platform.name(), finding.cure.on(platform)?))).collect(),
-                })
-                .collect(),
-        });
-        let document = Document {
-            status: word(self.pages.iter().filter_map(Prerequisite::worst).max()),
-            exit_code: self.exit_code,
-            platform: self.platform.map(Platform::name),
-            prerequisites: prerequisites.collect(),
-        };
-        serde_json::to_string(&document).unwrap_or_default() + "\n"
+/// A finding in a checkup's words.
+pub(super) fn told(finding: &Finding) -> Told {
+    let weight = match finding.weight {
+        Weight::Warning => checkup::Weight::Warning,
+        Weight::Refusal => checkup::Weight::Failure(exit::HOST),
+    };
+    match &finding.cure {
+        // The message has it in itself.
+        Cure::Said => Told::said(weight, &finding.what),
+        cure => Told { weight, what: finding.what.clone(), cure: cure.told() },
     }
-}
-
-fn status(page: &Prerequisite) -> &'static str {
-    word(page.worst())
-}
-
-fn word(weight: Option<Weight>) -> &'static str {
-    match weight {
-        None => "ok",
-        Some(Weight::Warning) => "warn",
-        Some(Weight::Refusal) => "FAIL",
-    }
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    status: &'static str,
-    exit_code: u8,
-    platform: Option<&'static str>,
-    prerequisites: Vec<PageJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct PageJson<'a> {
-    name: &'static str,
-    status: &'static str,
-    seen: &'a str,
-    findings: Vec<FindingJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct FindingJson<'a> {
-    status: &'static str,
-    what: &'a str,
-    hint: Option<&'a str>,
-    cures: std::collections::BTreeMap<&'static str, &'static str>,
 }

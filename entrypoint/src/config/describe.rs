@@ -14,6 +14,9 @@ impl Config {
             ("credential", github.credential.as_ref().map_or("none".to_owned(), credential)),
             ("register", self.registration.described()),
         ];
+        for (name, proxy) in [("proxy", &github.proxies.https), ("http proxy", &github.proxies.http)] {
+            lines.extend(proxy.as_ref().map(|address| (name, shown_url(address))));
+        }
         if let Some(bundle) = &github.ca_file {
             lines.push(("CA bundle", bundle.display().to_string()));
         }

@@ -150,6 +150,12 @@ impl CallError {
         &self.fault
     }
 
+    /// What happened and what to do, without what was attempted: for who says that in his own words.
+    #[must_use]
+    pub(crate) fn told(&self) -> String {
+        format!("{}{}", self.fault, Hint(self))
+    }
+
     /// What this means for the end of the program.
     #[must_use]
     pub(crate) fn class(&self) -> Class {

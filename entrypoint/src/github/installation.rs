@@ -1,7 +1,10 @@
 //! What a credential sends: a token as it is, or an App's installation token, made when first needed and again when GitHub no longer
 //! takes it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use super::{
     Client,
     app::Signer,
     error::{CallError, Fault},
+    quote::printable,
     scope::{Scope, encoded},
     secret::{Credential, SecretText},
     transport::Answer,
@@ -35,7 +39,7 @@ impl Default for Senses {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a signature is good for minutes of the time of day; tests bring their own clock")]
-fn time_of_day() -> i64 {
+pub(super) fn time_of_day() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }
@@ -69,6 +73,8 @@ struct Minted {
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +160,16 @@ impl Client {
         }
     }
 
+    /// What the App may do where it is installed: the API's name of each permission and its level. Nothing is known of a token.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub(super) async fn permissions(&self, scope: &Scope) -> Result<BTreeMap<String, String>, Fault> {
+        let Auth::App(app) = &*self.auth else { return Ok(BTreeMap::new()) };
+        let found = self.installation(app, scope).await?.permissions;
+        Ok(found.into_iter().map(|(name, level)| (printable(&name), printable(&level))).collect())
+    }
+
     pub(super) fn can_renew(&self) -> bool {
         matches!(*self.auth, Auth::App(_))
     }
@@ -178,7 +194,7 @@ impl Client {
     }
 
     async fn mint(&self, app: &App, scope: &Scope) -> Result<SecretText, Fault> {
-        let id = self.installation(app, scope).await?;
+        let Installation { id, .. } = self.installation(app, scope).await?;
         let url = self.address(&format!("/app/installations/{id}/access_tokens"));
         let answer = self.as_app(app, Method::POST, url, Some(&narrowed(scope))).await?;
         match answer.status {
@@ -190,12 +206,12 @@ impl Client {
         }
     }
 
-    async fn installation(&self, app: &App, scope: &Scope) -> Result<u64, Fault> {
+    async fn installation(&self, app: &App, scope: &Scope) -> Result<Installation, Fault> {
         let mut message = String::new();
         for place in app.places(scope) {
             let answer = self.as_app(app, Method::GET, self.address(&place), None::<&()>).await?;
             match answer.status {
-                200..=299 => return answer.parsed::<Installation>().map(|found| found.id),
+                200..=299 => return answer.parsed(),
                 404 => message = answer.complaint(),
                 _ => return Err(answer.fault()),
             }

@@ -93,6 +93,34 @@ impl Scope {
             }
         }
     }
+
+    /// The permission without which nobody registers here, as GitHub's pages call it: of an App or a fine-grained token, with the name it
+    /// has in the API; `None` where neither is accepted.
+    pub(crate) fn permission(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Repo { .. } => Some(("Repository permissions > Administration", "administration")),
+            Self::Org(_) => Some(("Organization permissions > Self-hosted runners", "organization_self_hosted_runners")),
+            Self::Enterprise(_) => None,
+        }
+    }
+
+    /// The scopes of a classic token that are enough to register here, the least of them first.
+    pub(crate) fn classic_scopes(&self) -> &'static [&'static str] {
+        match self {
+            Self::Repo { .. } => &["repo"],
+            Self::Org(_) => &["admin:org", "manage_runners:org"],
+            Self::Enterprise(_) => &["manage_runners:enterprise", "admin:enterprise"],
+        }
+    }
+
+    /// Who may give a token these rights at all.
+    pub(crate) fn needed_role(&self) -> &'static str {
+        match self {
+            Self::Repo { .. } => "administer the repository",
+            Self::Org(_) => "be an owner of the organisation",
+            Self::Enterprise(_) => "be an owner of the enterprise",
+        }
+    }
 }
 
 impl fmt::Display for Scope {

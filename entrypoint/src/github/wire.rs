@@ -145,7 +145,8 @@ fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
     Some(Duration::from_secs(value))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// A header as text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

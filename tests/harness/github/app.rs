@@ -17,7 +17,7 @@ use super::rest::Answer;
 use super::route::Scope;
 use super::server::Asked;
 use super::world::World;
-use super::{Route, clock};
+use super::{Route, clock, token};
 
 /// What a repository's runners need.
 const ADMINISTRATION: &str = "administration";
@@ -184,7 +184,7 @@ pub(super) struct InstallationToken {
 impl InstallationToken {
     /// Whether it opens the runners of `scope`.
     pub(super) fn permits(&self, scope: &Scope) -> Result<(), Answer> {
-        let forbidden = || Answer::problem(403, "Resource not accessible by integration");
+        let forbidden = || token::forbidden(scope, "integration");
         if !self.account.eq_ignore_ascii_case(scope.account()) {
             return Err(Answer::not_found());
         }

@@ -9,7 +9,7 @@ use super::route::Scope;
 use super::rules::Group;
 use super::server::Asked;
 use super::world::{NewRunner, Runner, World};
-use super::{Route, Token, app, config_side, limits};
+use super::{Route, Token, app, config_side, limits, token};
 
 /// Longest runner name GitHub takes.
 const NAME_LIMIT: usize = 64;
@@ -47,6 +47,12 @@ impl Answer {
 
 /// The answer to anything but a runner's own calls.
 pub(super) fn answer(world: &mut World, asked: &Asked, root: &str, api: &str) -> Answer {
+    let mut answer = judged(world, asked, root, api);
+    token::sign(world, asked, &mut answer);
+    answer
+}
+
+fn judged(world: &mut World, asked: &Asked, root: &str, api: &str) -> Answer {
     if asked.place.route == Route::Unknown {
         return Answer::not_found();
     }
@@ -88,17 +94,14 @@ fn authorise(world: &World, asked: &Asked, scope: &Scope) -> Result<(), Answer> 
         return token.permits(scope);
     }
     let token: Option<&Token> = given.and_then(|(_, secret)| world.rules.tokens.iter().find(|token| token.secret == secret));
-    let token = token.ok_or_else(|| Answer::problem(401, "Bad credentials"))?;
+    let token = token.filter(|token| !token::has_ended(world, token)).ok_or_else(|| Answer::problem(401, "Bad credentials"))?;
     if !token.accounts.iter().any(|account| account.eq_ignore_ascii_case(scope.account())) {
         return Err(Answer::not_found());
     }
     if !token.permitted {
-        let mut refusal = Answer::problem(403, "Resource not accessible by personal access token");
-        let wanted = if matches!(scope, Scope::Repo { .. }) { "administration=write" } else { "organization_self_hosted_runners=write" };
-        refusal.headers.push(("x-accepted-github-permissions".into(), wanted.into()));
-        return Err(refusal);
+        return Err(token::forbidden(scope, "personal access token"));
     }
-    Ok(())
+    token::permits(world, token, scope, &asked.seen.method)
 }
 
 fn generate_jit(world: &mut World, asked: &Asked, scope: Scope, root: &str) -> Result<Answer, Answer> {

@@ -1,10 +1,11 @@
 //! What the stand-in knows before anybody asks: tokens, groups, delays. Data only.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::blob::random_text;
 use super::config_side::TOKEN_LIFE;
-use super::{App, SecondaryLimit};
+use super::{App, SecondaryLimit, Traits};
 
 /// Where the API's paths begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Rules {
     pub prefix: Prefix,
     /// Known credentials.
     pub tokens: Vec<Token>,
+    /// What is special about some of them, by their secret.
+    pub traits: HashMap<String, Traits>,
     /// Runner groups; 1 and 2 (hosted, not ours) are always there.
     pub groups: Vec<Group>,
     /// How long after its job an ephemeral runner stays registered; until then DELETE is 422 and its name 409.
@@ -83,6 +86,7 @@ impl Rules {
         Self {
             prefix: Prefix::Root,
             tokens: vec![token],
+            traits: HashMap::new(),
             groups: vec![Group { id: 1, name: "Default".into(), ours: true }, Group { id: 2, name: "GitHub-hosted".into(), ours: false }],
             removal_delay: Duration::ZERO,
             group_limit: 10_000,

@@ -116,6 +116,39 @@ fn tokens_are_known_permitted_and_at_home_or_refused_in_three_ways() {
 }
 
 #[test]
+fn a_token_of_each_kind_says_what_it_is_and_may_do_what_its_kind_may() {
+    let rules = Rules::for_account("acme")
+        .with_classic_token("classic", "acme", &["repo", "gist"])
+        .with_reading_token("reading", "acme")
+        .with_ending_token("ending", "acme", 86_400)
+        .with_ending_token("ended", "acme", -1);
+    let mut client = Client::new(rules);
+    let refused =
+        |client: &Client, scope: &str| client.jit_request(scope, &json!({"name": "x", "runner_group_id": 1, "labels": []})).send().unwrap();
+    client.token = "classic".into();
+    let answer = refused(&client, "/repos/acme/widgets");
+    assert_eq!((answer.status, answer.header("x-oauth-scopes")), (422, Some("repo, gist")), "the right is judged before the labels");
+    let answer = refused(&client, "/orgs/acme");
+    assert_eq!(
+        (answer.status, answer.header("x-oauth-scopes"), answer.header("x-accepted-oauth-scopes")),
+        (404, Some("repo, gist"), Some("admin:org"))
+    );
+    client.token = "reading".into();
+    assert_eq!(client.get("/orgs/acme/actions/runners").status, 200);
+    let answer = refused(&client, "/orgs/acme");
+    let named = answer.header("x-accepted-github-permissions");
+    assert_eq!((answer.status, named, answer.header("x-oauth-scopes")), (403, Some("organization_self_hosted_runners=write"), None));
+    client.token = "ending".into();
+    let answer = client.get("/orgs/acme/actions/runners");
+    assert!(
+        answer.header("github-authentication-token-expiration").is_some_and(|ends| ends.ends_with(" UTC") && ends.len() == 23),
+        "{answer:?}"
+    );
+    client.token = "ended".into();
+    assert_eq!((client.get("/orgs/acme/actions/runners").status, client.github.registered().len()), (401, 0));
+}
+
+#[test]
 fn a_body_that_breaks_a_rule_is_refused_and_registers_nothing() {
     let client = Client::new(Rules::for_account("acme").with_group("big"));
     let with = |key: &str, value: Value| {
