@@ -58,6 +58,9 @@ _runner__dind() {
             runner__dind__subcmd__help,health)
                 cmd="runner__dind__subcmd__help__subcmd__health"
                 ;;
+            runner__dind__subcmd__help,metrics)
+                cmd="runner__dind__subcmd__help__subcmd__metrics"
+                ;;
             runner__dind__subcmd__help,network)
                 cmd="runner__dind__subcmd__help__subcmd__network"
                 ;;
@@ -89,7 +92,7 @@ _runner__dind() {
 
     case "${cmd}" in
         runner__dind)
-            opts="-V --docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level --version run check health sweep check-deploy reference help"
+            opts="-V --docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level --aws-emf-namespace --metrics-file --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent --version run check health sweep check-deploy reference help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -295,6 +298,69 @@ _runner__dind() {
                     COMPREPLY=($(compgen -W "error warn info debug" -- "${cur}"))
                     return 0
                     ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -303,7 +369,7 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__check)
-            opts="--json --docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level"
+            opts="--json --docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level --aws-emf-namespace --metrics-file --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -507,6 +573,69 @@ _runner__dind() {
                     ;;
                 --log-level)
                     COMPREPLY=($(compgen -W "error warn info debug" -- "${cur}"))
+                    return 0
+                    ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 *)
@@ -531,7 +660,7 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__health)
-            opts="--docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level"
+            opts="--docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level --aws-emf-namespace --metrics-file --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -737,6 +866,69 @@ _runner__dind() {
                     COMPREPLY=($(compgen -W "error warn info debug" -- "${cur}"))
                     return 0
                     ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -745,7 +937,7 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__help)
-            opts="access all check check-deploy containers daemon health network output reference registries run stop storage sweep"
+            opts="access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -843,6 +1035,20 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__help__subcmd__health)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runner__dind__subcmd__help__subcmd__metrics)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -983,7 +1189,7 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__run)
-            opts="--docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level"
+            opts="--docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level --aws-emf-namespace --metrics-file --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1187,6 +1393,69 @@ _runner__dind() {
                     ;;
                 --log-level)
                     COMPREPLY=($(compgen -W "error warn info debug" -- "${cur}"))
+                    return 0
+                    ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 *)
@@ -1197,7 +1466,7 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__sweep)
-            opts="--docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level"
+            opts="--docker-storage-root --docker-storage-mode --docker-storage-quota --docker-storage-cleanup --docker-group-gid --docker-api-policy --docker-api-allow --docker-tcp --docker-tls-dir --docker-registry-mirror --docker-insecure-registries --docker-address-pools --docker-mtu --docker-dns --docker-icc --docker-ulimits --docker-no-new-privileges --docker-userns-remap --runner-uid --runner-gid --docker-log-forward --docker-start-timeout --dockerd-path --docker-daemon-json --dockerd-args --docker-ping-interval --stop-timeout --exit-with-runner --task-dir --log-format --log-level --aws-emf-namespace --metrics-file --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1401,6 +1670,69 @@ _runner__dind() {
                     ;;
                 --log-level)
                     COMPREPLY=($(compgen -W "error warn info debug" -- "${cur}"))
+                    return 0
+                    ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 *)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_runner_dind_global_optspecs
-    string join \n docker-storage-root= docker-storage-mode= docker-storage-quota= docker-storage-cleanup= docker-group-gid= docker-api-policy= docker-api-allow= docker-tcp= docker-tls-dir= docker-registry-mirror= docker-insecure-registries= docker-address-pools= docker-mtu= docker-dns= docker-icc= docker-ulimits= docker-no-new-privileges= docker-userns-remap= runner-uid= runner-gid= docker-log-forward= docker-start-timeout= dockerd-path= docker-daemon-json= dockerd-args= docker-ping-interval= stop-timeout= exit-with-runner= task-dir= log-format= log-level= V/version
+    string join \n docker-storage-root= docker-storage-mode= docker-storage-quota= docker-storage-cleanup= docker-group-gid= docker-api-policy= docker-api-allow= docker-tcp= docker-tls-dir= docker-registry-mirror= docker-insecure-registries= docker-address-pools= docker-mtu= docker-dns= docker-icc= docker-ulimits= docker-no-new-privileges= docker-userns-remap= runner-uid= runner-gid= docker-log-forward= docker-start-timeout= dockerd-path= docker-daemon-json= dockerd-args= docker-ping-interval= stop-timeout= exit-with-runner= task-dir= log-format= log-level= aws-emf-namespace= metrics-file= trace-file= otel-exporter-otlp-endpoint= otel-exporter-otlp-headers-file= traceparent= V/version
 end
 
 function __fish_runner_dind_needs_command
@@ -68,6 +68,12 @@ complete -c runner-dind -n "__fish_runner_dind_needs_command" -l log-level -d 't
 warn\t''
 info\t''
 debug\t''"
+complete -c runner-dind -n "__fish_runner_dind_needs_command" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-dind -n "__fish_runner_dind_needs_command" -l metrics-file -d 'keep metrics as Prometheus\' text in this file' -r -F
+complete -c runner-dind -n "__fish_runner_dind_needs_command" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-dind -n "__fish_runner_dind_needs_command" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end, as to http://localhost:4318' -r -f
+complete -c runner-dind -n "__fish_runner_dind_needs_command" -l otel-exporter-otlp-headers-file -d 'what the collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-dind -n "__fish_runner_dind_needs_command" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
 complete -c runner-dind -n "__fish_runner_dind_needs_command" -s V -l version -d 'the program\'s version'
 complete -c runner-dind -n "__fish_runner_dind_needs_command" -f -a "run" -d 'live one docker daemon\'s life (the default)'
 complete -c runner-dind -n "__fish_runner_dind_needs_command" -f -a "check" -d 'say what docker needs here and what is in its way'
@@ -120,6 +126,12 @@ complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l log-leve
 warn\t''
 info\t''
 debug\t''"
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l metrics-file -d 'keep metrics as Prometheus\' text in this file' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end, as to http://localhost:4318' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l otel-exporter-otlp-headers-file -d 'what the collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand run" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l docker-storage-root -d 'a volume, XFS with ftype=1 unless DOCKER_STORAGE_MODE says otherwise' -r -f -a "(__fish_complete_directories)"
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l docker-storage-mode -d 'xfs: the storage root must be XFS' -r -f -a "xfs\t''
 loop\t''
@@ -164,6 +176,12 @@ complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l log-le
 warn\t''
 info\t''
 debug\t''"
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l metrics-file -d 'keep metrics as Prometheus\' text in this file' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end, as to http://localhost:4318' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l otel-exporter-otlp-headers-file -d 'what the collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check" -l json -d 'for programs: each finding with its cures'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l docker-storage-root -d 'a volume, XFS with ftype=1 unless DOCKER_STORAGE_MODE says otherwise' -r -f -a "(__fish_complete_directories)"
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l docker-storage-mode -d 'xfs: the storage root must be XFS' -r -f -a "xfs\t''
@@ -209,6 +227,12 @@ complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l log-l
 warn\t''
 info\t''
 debug\t''"
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l metrics-file -d 'keep metrics as Prometheus\' text in this file' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end, as to http://localhost:4318' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l otel-exporter-otlp-headers-file -d 'what the collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand health" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l docker-storage-root -d 'a volume, XFS with ftype=1 unless DOCKER_STORAGE_MODE says otherwise' -r -f -a "(__fish_complete_directories)"
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l docker-storage-mode -d 'xfs: the storage root must be XFS' -r -f -a "xfs\t''
 loop\t''
@@ -253,23 +277,30 @@ complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l log-le
 warn\t''
 info\t''
 debug\t''"
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l metrics-file -d 'keep metrics as Prometheus\' text in this file' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end, as to http://localhost:4318' -r -f
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l otel-exporter-otlp-headers-file -d 'what the collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand sweep" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l json -d 'for programs: each finding with its place'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l strict -d 'warnings count as errors do'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l rules -d 'what is looked for'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l markdown -d 'the rules as a table for documentation'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand reference" -l json -d 'for programs: commands, settings and exit codes'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "access" -d 'choose who may use docker, and for what'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "all" -d 'every setting'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "check" -d 'say what docker needs here and what is in its way'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "check-deploy" -d 'say what is wrong with deployments of the pair'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "containers" -d 'limit containers, and get their output'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "daemon" -d 'choose dockerd, hand it settings, and wait for it'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "health" -d 'silent; exit code 0 if docker is usable'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "network" -d 'fit the networks of containers to yours'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "output" -d 'choose what is told, how, and where state is kept'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "reference" -d 'all settings and exit codes as Markdown'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "registries" -d 'pull through mirrors, or from registries without TLS'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "run" -d 'live one docker daemon\'s life (the default)'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "stop" -d 'fit a stop into the platform\'s time'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "storage" -d 'put docker\'s data on a volume, and take it away again'
-complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health network output reference registries run stop storage sweep" -f -a "sweep" -d 'remove what killed tasks left, beside those that live'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "access" -d 'choose who may use docker, and for what'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "all" -d 'every setting'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "check" -d 'say what docker needs here and what is in its way'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "check-deploy" -d 'say what is wrong with deployments of the pair'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "containers" -d 'limit containers, and get their output'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "daemon" -d 'choose dockerd, hand it settings, and wait for it'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "health" -d 'silent; exit code 0 if docker is usable'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "metrics" -d 'count and draw what starts and stops take'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "network" -d 'fit the networks of containers to yours'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "output" -d 'choose what is told, how, and where state is kept'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "reference" -d 'all settings and exit codes as Markdown'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "registries" -d 'pull through mirrors, or from registries without TLS'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "run" -d 'live one docker daemon\'s life (the default)'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "stop" -d 'fit a stop into the platform\'s time'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "storage" -d 'put docker\'s data on a volume, and take it away again'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "sweep" -d 'remove what killed tasks left, beside those that live'

@@ -76,6 +76,9 @@ _runner__entrypoint() {
             runner__entrypoint__subcmd__help,health)
                 cmd="runner__entrypoint__subcmd__help__subcmd__health"
                 ;;
+            runner__entrypoint__subcmd__help,metrics)
+                cmd="runner__entrypoint__subcmd__help__subcmd__metrics"
+                ;;
             runner__entrypoint__subcmd__help,output)
                 cmd="runner__entrypoint__subcmd__help__subcmd__output"
                 ;;
@@ -107,7 +110,7 @@ _runner__entrypoint() {
 
     case "${cmd}" in
         runner__entrypoint)
-            opts="-V --access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only --version run check health supervise cache reference help"
+            opts="-V --access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only --aws-emf-namespace --metrics-file --metrics-listen --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent --setup-info --version run check health supervise cache reference help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -527,6 +530,58 @@ _runner__entrypoint() {
                     COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
                     return 0
                     ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-listen)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --setup-info)
+                    COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -820,7 +875,7 @@ _runner__entrypoint() {
             return 0
             ;;
         runner__entrypoint__subcmd__check)
-            opts="--access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only"
+            opts="--json --access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only --aws-emf-namespace --metrics-file --metrics-listen --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent --setup-info"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1237,6 +1292,58 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --debug-only)
+                    COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
+                    return 0
+                    ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-listen)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --setup-info)
                     COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
                     return 0
                     ;;
@@ -1248,7 +1355,7 @@ _runner__entrypoint() {
             return 0
             ;;
         runner__entrypoint__subcmd__health)
-            opts="--ready --access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only"
+            opts="--ready --access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only --aws-emf-namespace --metrics-file --metrics-listen --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent --setup-info"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1668,6 +1775,58 @@ _runner__entrypoint() {
                     COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
                     return 0
                     ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-listen)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --setup-info)
+                    COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1676,7 +1835,7 @@ _runner__entrypoint() {
             return 0
             ;;
         runner__entrypoint__subcmd__help)
-            opts="all cache check docker github health output platform reference registration run runner stop supervise"
+            opts="all cache check docker github health metrics output platform reference registration run runner stop supervise"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1760,6 +1919,20 @@ _runner__entrypoint() {
             return 0
             ;;
         runner__entrypoint__subcmd__help__subcmd__health)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runner__entrypoint__subcmd__help__subcmd__metrics)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1900,7 +2073,7 @@ _runner__entrypoint() {
             return 0
             ;;
         runner__entrypoint__subcmd__run)
-            opts="--access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only"
+            opts="--access-token-file --app-id --app-private-key-file --app-login --runner-scope --repo-url --github-owner --github-repository --org-name --enterprise-name --actions-runner-input-url --org-runner --github-host --github-url --github-api-url --github-api-host --github-api-path --github-ca-file --registration --runner-token-file --actions-runner-input-jitconfig-file --jitconfig-url --jitconfig-token-file --runner-name --runner-name-prefix --random-runner-suffix --runner-labels --no-default-labels --runner-group --disable-auto-update --registration-timeout --runner-home --runner-command --runner-workdir --runner-workdir-root --enable-runner-workdir-suffix --runner-user --run-as-root --runner-environment --hand-on-aws-credentials --startup-delay-in-seconds --docker-host --wait-for-docker-seconds --externals-shared-dir --disable-wait-for-docker --tool-cache-remote --runner-tool-cache --tool-cache-restore --tool-cache-restore-timeout --tool-cache-tools --tool-cache-save --tool-cache-save-timeout --tool-cache-layout --tool-cache-trust --tool-cache-allow --tool-cache-jobs --stop-timeout --stop-signals --idle-timeout --max-lifetime --ecs-agent-uri --ecs-task-protection --ecs-container-metadata-uri-v4 --spot-notice --spot-metadata-url --task-dir --termination-log --log-format --log-level --debug-output --debug-only --aws-emf-namespace --metrics-file --metrics-listen --trace-file --otel-exporter-otlp-endpoint --otel-exporter-otlp-headers-file --traceparent --setup-info"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2317,6 +2490,58 @@ _runner__entrypoint() {
                     return 0
                     ;;
                 --debug-only)
+                    COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
+                    return 0
+                    ;;
+                --aws-emf-namespace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-listen)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --trace-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otel-exporter-otlp-headers-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --traceparent)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --setup-info)
                     COMPREPLY=($(compgen -W "yes no" -- "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_runner_entrypoint_global_optspecs
-    string join \n access-token-file= app-id= app-private-key-file= app-login= runner-scope= repo-url= github-owner= github-repository= org-name= enterprise-name= actions-runner-input-url= org-runner= github-host= github-url= github-api-url= github-api-host= github-api-path= github-ca-file= registration= runner-token-file= actions-runner-input-jitconfig-file= jitconfig-url= jitconfig-token-file= runner-name= runner-name-prefix= random-runner-suffix= runner-labels= no-default-labels= runner-group= disable-auto-update= registration-timeout= runner-home= runner-command= runner-workdir= runner-workdir-root= enable-runner-workdir-suffix= runner-user= run-as-root= runner-environment= hand-on-aws-credentials= startup-delay-in-seconds= docker-host= wait-for-docker-seconds= externals-shared-dir= disable-wait-for-docker= tool-cache-remote= runner-tool-cache= tool-cache-restore= tool-cache-restore-timeout= tool-cache-tools= tool-cache-save= tool-cache-save-timeout= tool-cache-layout= tool-cache-trust= tool-cache-allow= tool-cache-jobs= stop-timeout= stop-signals= idle-timeout= max-lifetime= ecs-agent-uri= ecs-task-protection= ecs-container-metadata-uri-v4= spot-notice= spot-metadata-url= task-dir= termination-log= log-format= log-level= debug-output= debug-only= V/version
+    string join \n access-token-file= app-id= app-private-key-file= app-login= runner-scope= repo-url= github-owner= github-repository= org-name= enterprise-name= actions-runner-input-url= org-runner= github-host= github-url= github-api-url= github-api-host= github-api-path= github-ca-file= registration= runner-token-file= actions-runner-input-jitconfig-file= jitconfig-url= jitconfig-token-file= runner-name= runner-name-prefix= random-runner-suffix= runner-labels= no-default-labels= runner-group= disable-auto-update= registration-timeout= runner-home= runner-command= runner-workdir= runner-workdir-root= enable-runner-workdir-suffix= runner-user= run-as-root= runner-environment= hand-on-aws-credentials= startup-delay-in-seconds= docker-host= wait-for-docker-seconds= externals-shared-dir= disable-wait-for-docker= tool-cache-remote= runner-tool-cache= tool-cache-restore= tool-cache-restore-timeout= tool-cache-tools= tool-cache-save= tool-cache-save-timeout= tool-cache-layout= tool-cache-trust= tool-cache-allow= tool-cache-jobs= stop-timeout= stop-signals= idle-timeout= max-lifetime= ecs-agent-uri= ecs-task-protection= ecs-container-metadata-uri-v4= spot-notice= spot-metadata-url= task-dir= termination-log= log-format= log-level= debug-output= debug-only= aws-emf-namespace= metrics-file= metrics-listen= trace-file= otel-exporter-otlp-endpoint= otel-exporter-otlp-headers-file= traceparent= setup-info= V/version
 end
 
 function __fish_runner_entrypoint_needs_command
@@ -118,6 +118,15 @@ complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l deb
 no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l debug-only -d 'the same as the command check: say what would happen and end' -r -f -a "yes\t''
 no\t''"
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l metrics-file -d 'keep metrics as Prometheus\' text in this file, for node_exporter\'s textfile collector' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l metrics-listen -d 'serve metrics to Prometheus at /metrics there, as in 0.0.0.0:9402' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l otel-exporter-otlp-headers-file -d 'what that collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -l setup-info -d 'tell developers of image, cache and docker in "Set up job" (.setup_info)' -r -f -a "yes\t''
+no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -s V -l version -d 'the program\'s version'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -f -a "run" -d 'live one runner\'s life (the default)'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_needs_command" -f -a "check" -d 'say what would happen and what is wrong'
@@ -220,6 +229,15 @@ complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run"
 no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l debug-only -d 'the same as the command check: say what would happen and end' -r -f -a "yes\t''
 no\t''"
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l metrics-file -d 'keep metrics as Prometheus\' text in this file, for node_exporter\'s textfile collector' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l metrics-listen -d 'serve metrics to Prometheus at /metrics there, as in 0.0.0.0:9402' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l otel-exporter-otlp-headers-file -d 'what that collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand run" -l setup-info -d 'tell developers of image, cache and docker in "Set up job" (.setup_info)' -r -f -a "yes\t''
+no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l access-token-file -d 'personal access token that may manage runners of the target' -r -F
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l app-id -d 'instead of a token: a GitHub App, by its id or client id' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l app-private-key-file -d 'the App\'s private key' -r -F
@@ -314,6 +332,16 @@ complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand chec
 no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l debug-only -d 'the same as the command check: say what would happen and end' -r -f -a "yes\t''
 no\t''"
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l metrics-file -d 'keep metrics as Prometheus\' text in this file, for node_exporter\'s textfile collector' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l metrics-listen -d 'serve metrics to Prometheus at /metrics there, as in 0.0.0.0:9402' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l otel-exporter-otlp-headers-file -d 'what that collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l setup-info -d 'tell developers of image, cache and docker in "Set up job" (.setup_info)' -r -f -a "yes\t''
+no\t''"
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand check" -l json -d 'for programs: every setting, and each finding with its cures'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l access-token-file -d 'personal access token that may manage runners of the target' -r -F
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l app-id -d 'instead of a token: a GitHub App, by its id or client id' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l app-private-key-file -d 'the App\'s private key' -r -F
@@ -408,6 +436,15 @@ complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand heal
 no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l debug-only -d 'the same as the command check: say what would happen and end' -r -f -a "yes\t''
 no\t''"
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l aws-emf-namespace -d 'write CloudWatch metrics into the log (embedded metric format), in this namespace' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l metrics-file -d 'keep metrics as Prometheus\' text in this file, for node_exporter\'s textfile collector' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l metrics-listen -d 'serve metrics to Prometheus at /metrics there, as in 0.0.0.0:9402' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l trace-file -d 'write the life there at its end, as a trace that ui.perfetto.dev opens' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l otel-exporter-otlp-endpoint -d 'send the life there as spans at its end' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l otel-exporter-otlp-headers-file -d 'what that collector wants to be told, as in api-key=VALUE' -r -F
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l traceparent -d 'the span that the life belongs to, as W3C\'s trace context has it' -r -f
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l setup-info -d 'tell developers of image, cache and docker in "Set up job" (.setup_info)' -r -f -a "yes\t''
+no\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand health" -l ready -d 'only if it waits for a job, too, or has one'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand supervise" -l grace -d 'how long the command may go on after the first SIGTERM' -r -f
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand supervise" -l leftovers -d 'how long what it left behind may go on after its own SIGTERM' -r -f
@@ -474,17 +511,18 @@ both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l dry-run -d 'only say what would go'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand reference" -l json -d 'for programs: commands, settings and exit codes'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "all" -d 'every setting'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "cache" -d 'keep tools on shared storage from job to job'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "check" -d 'say what would happen and what is wrong'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "docker" -d 'give jobs the docker of a sidecar'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "github" -d 'say where the runner belongs, and prove that it may'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "health" -d 'silent; exit code 0 if the runner lives'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "output" -d 'choose what is told, how, and where state is kept'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "platform" -d 'protect a task on ECS, and notice a Spot interruption'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "reference" -d 'all settings and exit codes as Markdown'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "registration" -d 'name and label the runner, or bring its registration'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "run" -d 'live one runner\'s life (the default)'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "runner" -d 'start the runner, and choose what its job sees'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "stop" -d 'fit a stop into the platform\'s time, and limit a life'
-complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health output platform reference registration run runner stop supervise" -f -a "supervise" -d 'be only a container\'s first process, in place of tini'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "all" -d 'every setting'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "cache" -d 'keep tools on shared storage from job to job'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "check" -d 'say what would happen and what is wrong'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "docker" -d 'give jobs the docker of a sidecar'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "github" -d 'say where the runner belongs, and prove that it may'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "health" -d 'silent; exit code 0 if the runner lives'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "metrics" -d 'count and draw what starts and jobs take'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "output" -d 'choose what is told, how, and where state is kept'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "platform" -d 'protect a task on ECS, and notice a Spot interruption'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "reference" -d 'all settings and exit codes as Markdown'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "registration" -d 'name and label the runner, or bring its registration'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "run" -d 'live one runner\'s life (the default)'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "runner" -d 'start the runner, and choose what its job sees'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "stop" -d 'fit a stop into the platform\'s time, and limit a life'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "supervise" -d 'be only a container\'s first process, in place of tini'
