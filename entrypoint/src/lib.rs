@@ -26,7 +26,7 @@ mod setup_info;
 mod stages;
 mod words;
 
-use std::{ffi::OsString, process::ExitCode, time::Duration};
+use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 
 use settings::{Arguments, UsageError};
 use supervise::{Observer, Outlets, Signals, StateFile, drive, init, kernel, records};
@@ -42,6 +42,8 @@ const NAME: &str = "runner-entrypoint";
 
 /// Usage error (sysexits.h, `EX_USAGE`).
 const USAGE: u8 = 64;
+/// Something needed is not to be had (sysexits.h, `EX_UNAVAILABLE`).
+const UNAVAILABLE: u8 = 69;
 /// A bug of ours, or a machine without the simplest things.
 const SOFTWARE: u8 = 70;
 /// Configuration error (sysexits.h, `EX_CONFIG`).
@@ -150,7 +152,14 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
         tracing::warn!("{why}");
         None
     });
-    let state = StateFile::at(&config.task_dir.join("runner"), NAME);
+    let mut state = StateFile::at(&config.task_dir.join("runner"), NAME);
+    // Anything else shows at the first write: the folder may come later, from the sidecar.
+    if let Err(error) = state.claim()
+        && error.kind() == io::ErrorKind::WouldBlock
+    {
+        tracing::error!("TASK_DIR: {error}\nhint: each task needs a TASK_DIR of its own, shared by its two containers alone");
+        return UNAVAILABLE;
+    }
     let outlets = Outlets {
         program: NAME,
         state_file: Some(state),

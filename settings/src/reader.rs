@@ -328,7 +328,10 @@ impl Reader {
         };
         let place = path.as_ref().map(|path| format!("names {}, which ", path.display())).unwrap_or_default();
         let (what, hint) = match secret.reveal() {
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => (format!("{place}is empty or not plain text"), None),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => (
+                format!("{place}is empty or not plain text"),
+                Some("it must hold the secret as text: a token on one line, a key as PEM".to_owned()),
+            ),
             Err(error) => {
                 let hint = "the file must be readable by the user this program runs as";
                 let error = error.to_string();

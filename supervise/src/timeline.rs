@@ -18,6 +18,8 @@ pub(crate) struct Work(usize);
 pub(crate) struct Timeline {
     started: Instant,
     life: Life,
+    /// What each work has told last: it may be all that it had to tell.
+    heard: Vec<Option<(Duration, Verdict)>>,
     /// Of what the program does while it is used, since it is.
     busy: Option<Work>,
     busy_name: &'static str,
@@ -48,7 +50,7 @@ impl Timeline {
             is_busy: false,
             exit_code: None,
         };
-        Self { started: now, life, busy: None, busy_name, observers }
+        Self { started: now, life, heard: Vec::new(), busy: None, busy_name, observers }
     }
 
     /// For the last record, in place of what was there under this name.
@@ -66,6 +68,7 @@ impl Timeline {
     pub(crate) fn begin(&mut self, name: &'static str, now: Instant) -> Work {
         let at = now - self.started;
         self.life.works.push(Span { name, begins: at, ends: at, verdict: Verdict::Underway });
+        self.heard.push(None);
         Work(self.life.works.len() - 1)
     }
 
@@ -73,6 +76,13 @@ impl Timeline {
         let at = now - self.started;
         if let Some(work) = self.life.works.get_mut(place).filter(|work| work.verdict == Verdict::Underway) {
             (work.ends, work.verdict) = (at, verdict);
+        }
+    }
+
+    /// Something was told that may be the end: it is, if the life ends before more is heard.
+    pub(crate) fn told(&mut self, Work(place): Work, verdict: Verdict, now: Instant) {
+        if let Some(heard) = self.heard.get_mut(place) {
+            *heard = Some((now - self.started, verdict));
         }
     }
 
@@ -127,6 +137,11 @@ impl Timeline {
         }
         if records::dropped() > 0 {
             self.measured(vec![("log_lines_dropped", records::dropped())]);
+        }
+        for (work, heard) in self.life.works.iter_mut().zip(&self.heard) {
+            if let (Verdict::Underway, Some((at, verdict))) = (work.verdict, heard) {
+                (work.ends, work.verdict) = (*at, *verdict);
+            }
         }
         let mut life = self.so_far(now);
         life.exit_code = Some(code);
@@ -220,6 +235,8 @@ mod tests {
         timeline.end(restore, Verdict::Failed, at(950));
         timeline.reached(&state("running", true, true), Verdict::Well, at(1000));
         timeline.reached(&state("running", true, false), Verdict::Well, at(1500));
+        let removal = timeline.begin("deregister", at(1600));
+        timeline.told(removal, Verdict::Well, at(1700));
         timeline.fact("reason", "x".into());
         timeline.measured(vec![("restored_bytes", 1), ("restored_bytes", 7)]);
         timeline.ended(0, at(2000), None);
@@ -228,7 +245,9 @@ mod tests {
         let life = lives.last().unwrap();
         assert_eq!(listed(&life.phases), "checking 3 ms, preparing 812 ms, running 1185 ms");
         assert_eq!(life.phases.iter().map(|phase| phase.verdict).collect::<Vec<_>>(), [Verdict::Well, Verdict::Warned, Verdict::Well]);
-        assert_eq!(life.work_names(), ["docker", "restore", "job"]);
+        assert_eq!(life.work_names(), ["docker", "restore", "job", "deregister"]);
+        // Its process was still ending.
+        assert_eq!(life.work("deregister"), Some((Duration::from_millis(100), Verdict::Well)));
         assert_eq!(life.work("docker"), Some((Duration::from_millis(397), Verdict::Failed)));
         assert_eq!(life.work("restore"), Some((Duration::from_millis(896), Verdict::Well)));
         assert_eq!(life.work("job"), Some((Duration::from_millis(500), Verdict::Well)));

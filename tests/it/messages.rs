@@ -41,7 +41,7 @@ fn compared(name: &str, bed: &Bed, ending: Ending, stdout: String, stderr: Strin
     let mut text = String::new();
     for (heading, said) in [("stdout", stdout), ("stderr", stderr)] {
         if !said.is_empty() {
-            text.push_str(&format!("--- {heading}\n{said}"));
+            text.push_str(&format!("--- {heading}\n{}", before_the_chart(&said)));
         }
     }
     text.push_str(&format!("--- {code}\n"));
@@ -62,6 +62,14 @@ fn compared(name: &str, bed: &Bed, ending: Ending, stdout: String, stderr: Strin
     // How many attempts fit into the budget depends on the machine.
     settings.add_filter(r"(?:(\[CLOCK\] WARN  preparing   register [^\n]*\n +hint: [^\n]*\n +trying again in [^\n]*\n))+", "$1");
     settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// How long things took is another test's.
+fn before_the_chart(said: &str) -> &str {
+    let head = said.lines().position(|line| line.trim_start().starts_with("start ") && line.ends_with("outcome"));
+    let lines = head.map_or(usize::MAX, |head| head.saturating_sub(1));
+    let length: usize = said.split_inclusive('\n').take(lines).map(str::len).sum();
+    &said[..length]
 }
 
 fn plainly(bed: &Bed) -> Launch<'_> {

@@ -8,7 +8,8 @@ use std::{
 /// Code of one file before its tests, in lines.
 const LONGEST: usize = 450;
 
-const PACKAGES: &[&str] = &["supervise", "settings", "checkup", "entrypoint", "dind", "tests", "xtask"];
+const PACKAGES: &[&str] =
+    &["supervise", "settings", "telemetry", "checkup", "pair", "deploy", "checkup", "entrypoint", "dind", "tests", "xtask"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -53,6 +54,30 @@ fn no_file_is_too_long_to_be_read_at_once() {
         (!only_tests && lines > LONGEST).then(|| format!("{}: {lines} lines of code, {LONGEST} at most", path.display()))
     };
     nothing(all_sources().into_iter().filter_map(long).collect());
+}
+
+/// docs/logs.md has every word that programs may wait for, and none that nobody says.
+#[test]
+fn every_event_of_the_log_is_documented_and_said() {
+    let mut said: Vec<String> = Vec::new();
+    for package in ["supervise", "entrypoint", "dind"] {
+        for (path, text) in sources(package) {
+            let tests = path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+            let text = if tests { String::new() } else { code(&text) };
+            let marks = text.split("Action::Mark(").skip(1).filter_map(|rest| rest.split_once('"').map(|(_, rest)| rest));
+            let words = text.split("event = \"").skip(1).chain(marks).filter_map(|rest| rest.split('"').next());
+            said.extend(words.filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_')).map(str::to_owned));
+        }
+    }
+    said.push("ended".to_owned());
+    said.sort();
+    said.dedup();
+    let text = fs::read_to_string(root().join("docs/logs.md")).unwrap();
+    let table = text.split("### Events").nth(1).unwrap().split("`reason` of the runner").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    let mut documented: Vec<String> = rows.flat_map(|cell| cell.split(',')).map(|word| word.trim().trim_matches('`').to_owned()).collect();
+    documented.sort();
+    assert_eq!(documented, said);
 }
 
 #[test]

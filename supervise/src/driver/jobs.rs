@@ -124,10 +124,13 @@ where
 
     /// An errand says something.
     pub(super) fn answered(&mut self, id: u64, line: &str, events: &mut VecDeque<Event<V>>) {
-        let Some(Job { job, answered, failed, .. }) = self.jobs.get_mut(&id) else { return };
+        let Some(Job { job, answered, failed, work, .. }) = self.jobs.get_mut(&id) else { return };
         let outcome = self.effects.answered(job, line);
         *answered |= outcome.is_some();
         *failed = outcome.as_ref().is_some_and(|outcome| self.effects.failed(outcome));
+        if let (Some(_), &mut Some(work)) = (&outcome, work) {
+            self.timeline.told(work, came_to(*failed), Instant::now());
+        }
         self.timeline.measured(self.effects.measured());
         events.extend(outcome.map(Event::Told));
     }

@@ -9,6 +9,8 @@ use super::rest::Answer;
 use super::server::{Asked, Shared};
 use super::world::{Finished, Order, Runner, World};
 
+const END_OF_GROUP: &str = "##[endgroup]\n";
+
 fn who(asked: &Asked) -> (u64, String) {
     let body = asked.seen.json();
     (body["agent_id"].as_u64().unwrap_or(0), body["secret"].as_str().unwrap_or_default().to_owned())
@@ -74,7 +76,12 @@ pub(super) fn done(world: &mut World, asked: &Asked) -> Answer {
         runner.busy = false;
     }
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let finished = Finished { job: text("job"), runner: runner.name.clone(), result: text("result"), log: text("log") };
+    // The Worker of the tests sends one log; each step of a real one has its own.
+    let log = text("log");
+    let folded = if log.starts_with("##[group]") { log.rfind(END_OF_GROUP).map_or(0, |at| at + END_OF_GROUP.len()) } else { 0 };
+    let (set_up, log) = log.split_at(folded);
+    let finished =
+        Finished { job: text("job"), runner: runner.name.clone(), result: text("result"), set_up: set_up.to_owned(), log: log.to_owned() };
     world.finished.push(finished);
     Answer::empty(204)
 }

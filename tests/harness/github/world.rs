@@ -127,7 +127,9 @@ pub struct Finished {
     pub runner: String,
     /// As reported: Succeeded, Failed, Canceled.
     pub result: String,
-    /// What the steps wrote, both streams.
+    /// What the step "Set up job" printed of the machine.
+    pub set_up: String,
+    /// What the other steps wrote, both streams.
     pub log: String,
 }
 

@@ -260,10 +260,10 @@ fn a_socket_that_belongs_to_another_group() {
 #[test]
 fn words_that_mean_something_else_than_they_seem_to() {
     let bed = Bed::new();
-    let said = bare(&bed, Program::Entrypoint).env("RUNNER_TOKEN", "AABBmarker").env("ORG_NAME", "acme").env("EPHEMERAL", "0");
-    let said = said.env("START_DOCKER_SERVICE", "true").env("MTU", "1400").env("DISABLE_AUTO_UPDATE", "false").arg("check");
-    let mut life = said.start();
-    life.wait(DEADLINE);
-    let warned: String = life.stdout().lines().filter(|line| line.starts_with("warn")).map(|line| format!("{line}\n")).collect();
-    compared("entrypoint_foreign_words_warned", &bed, Ending::Code(0), warned, String::new());
+    bed.github().queue_job(Job::new("build", "true"));
+    let foreign = [("EPHEMERAL", "0"), ("START_DOCKER_SERVICE", "true"), ("MTU", "1400"), ("DOCKER_REGISTRY_MIRROR", "http://mirror:5000")];
+    let mut life = foreign.iter().fold(plainly(&bed), |launch, (name, value)| launch.env(name, *value)).start();
+    let end = life.wait(DEADLINE);
+    let warned: String = life.stdout().lines().filter(|line| line.contains(" WARN ")).map(|line| format!("{line}\n")).collect();
+    compared("entrypoint_foreign_words_warned", &bed, end, warned, String::new());
 }

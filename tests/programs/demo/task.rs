@@ -118,7 +118,7 @@ fn judge(screen: &Screen, bed: &Bed, programs: &[(&'static str, &Subject)], runn
     verdict.expect(runner_end == Ending::Code(0), &format!("runner-entrypoint ended with {runner_end:?}"));
     screen.title("The job's log, as GitHub has it");
     let finished = github.finished();
-    finished.iter().flat_map(|job| job.log.lines()).for_each(|line| screen.note(line));
+    finished.iter().flat_map(|job| job.set_up.lines().chain(job.log.lines())).for_each(|line| screen.note(line));
     let results: Vec<&str> = finished.iter().map(|Finished { result, .. }| result.as_str()).collect();
     verdict.expect(results == ["Succeeded"], &format!("the job's result is {results:?}"));
 
