@@ -106,6 +106,7 @@ impl Effects {
         let since = self.began.elapsed();
         match outcome {
             Outcome::Registered { name, .. } => {
+                self.measures.push(("register_retries", self.retries));
                 self.setup.who.insert(0, name.clone());
                 self.setup.parts.push(("registered", since));
             }

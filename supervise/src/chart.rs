@@ -10,11 +10,17 @@ const WIDTH: usize = 32;
 /// Columns of the names.
 const NAMES: usize = 15;
 
-/// The life as lines, each with its break.
+/// The life as lines, each with its break. Nothing of one that was refused before it began anything: there is nothing to see.
 pub(crate) fn draw(life: &Life, colour: bool) -> String {
+    if life.ready.is_none() && life.works.is_empty() {
+        return String::new();
+    }
     let axis = Axis::of(life);
     let mut text = format!("\n  {:<NAMES$}{:>10}{:>10}  outcome\n", "", "start", "lasts");
-    for phase in &life.phases {
+    // The last phase is the moment of the end.
+    let (end, before) = life.phases.split_last().map_or((None, &[][..]), |(end, before)| (Some(end), before));
+    for phase in before.iter().chain(end.filter(|end| life.exit_code.is_none() || life.works.iter().any(|work| work.begins >= end.begins)))
+    {
         row(&mut text, phase, &axis, 0, colour);
         let inside = |work: &&Span| phase.begins <= work.begins && (work.begins < phase.ends || is_last(life, phase));
         life.works.iter().filter(inside).for_each(|work| row(&mut text, work, &axis, 2, colour));
@@ -150,10 +156,10 @@ mod tests {
             works,
             facts: vec![],
             measures: vec![],
-            ready: None,
+            ready: Some(Duration::ZERO),
             is_ready: false,
             is_busy: false,
-            exit_code: None,
+            exit_code: Some(0),
         }
     }
 
@@ -206,8 +212,19 @@ mod tests {
         for life in lives {
             let text = draw(&life, false);
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-            assert_eq!(text.lines().count(), 2 + life.phases.len() + life.works.len(), "{text}");
+            let last = life.phases.last().is_some_and(|last| life.works.iter().any(|work| work.begins >= last.begins));
+            assert_eq!(
+                text.lines().count() + usize::from(!last && !life.phases.is_empty()),
+                2 + life.phases.len() + life.works.len(),
+                "{text}"
+            );
         }
+    }
+
+    #[test]
+    fn a_life_that_was_refused_has_no_chart() {
+        let refused = Life { ready: None, ..life(vec![span("checking", 0, 3, Verdict::Failed)], vec![]) };
+        assert_eq!(draw(&refused, false), "");
     }
 
     #[test]

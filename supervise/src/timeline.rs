@@ -135,9 +135,7 @@ impl Timeline {
         if self.life.phases.is_empty() {
             return;
         }
-        if records::dropped() > 0 {
-            self.measured(vec![("log_lines_dropped", records::dropped())]);
-        }
+        self.measured(vec![("log_lines_dropped", records::dropped())]);
         for (work, heard) in self.life.works.iter_mut().zip(&self.heard) {
             if let (Verdict::Underway, Some((at, verdict))) = (work.verdict, heard) {
                 (work.ends, work.verdict) = (*at, *verdict);
@@ -175,7 +173,8 @@ fn fields(life: &Life, busy_name: &str) -> Vec<records::Field> {
     fields.extend(life.ready.map(|at| natural("ready_ms".to_owned(), milliseconds(at))));
     let others = life.work_names().into_iter().filter(|name| *name != busy_name);
     fields.extend(others.filter_map(|name| Some(natural(format!("{}_ms", name.replace(' ', "_")), milliseconds(life.work(name)?.0)))));
-    fields.extend(life.measures.iter().map(|&(name, value)| natural(name.to_owned(), value)));
+    // What never happened is for those who count it, and not for those who read.
+    fields.extend(life.measures.iter().filter(|(_, value)| *value > 0).map(|&(name, value)| natural(name.to_owned(), value)));
     fields
 }
 

@@ -59,3 +59,18 @@ fn spans(collector: &Collector) -> Option<Box<dyn Observer>> {
 fn spans(_: &Collector) -> Option<Box<dyn Observer>> {
     None
 }
+
+#[cfg(all(test, not(feature = "otlp")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_this_build_cannot_send_are_said_to_be_lost() {
+        let collector = Collector { endpoint: "http://localhost:4318".to_owned(), headers: None, parent: None };
+        let (observers, problems) = observers(&Wishes { collector: Some(collector), ..Wishes::default() }, metric::tests::TABLE);
+        assert!(observers.is_empty());
+        let said = "OTEL_EXPORTER_OTLP_ENDPOINT: this program was built without it; no spans go to http://localhost:4318\n\
+                    hint: build it with --features otlp";
+        assert_eq!(problems, [said]);
+    }
+}

@@ -253,7 +253,7 @@ fn a_daemon_that_dies_again_and_again_ends_the_sidecar_and_leaves_nothing() {
     kill(&dind, "containerd");
     assert_eq!(dind.wait(SOON), Ending::Code(69));
     assert!(dind.stdout().contains("it was started again 3 times, and is given up"), "{}", dind.stdout());
-    assert!(dind.stdout().contains(r#""docker_restarts":"3""#), "{}", dind.stdout());
+    assert!(dind.stdout().contains(r#""docker_restarts":3"#), "{}", dind.stdout());
     assert_eq!([pair.left_behind(), witness.left_behind(STORAGE)].concat(), [""; 0]);
 }
 

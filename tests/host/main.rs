@@ -17,6 +17,7 @@ mod round_trips;
 mod runbook;
 mod slow_mount;
 mod storage;
+mod telemetry;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -100,6 +100,8 @@ fn test(rest: &[&str]) -> Result<(), Failed> {
         return with_programs(&["test", "--package", "runner-tests", "--test", "images", "--no-fail-fast", "--"], filters);
     }
     if rest.is_empty() {
+        // What most builds leave out.
+        run::cargo(&["test", "--quiet", "--package", "telemetry", "--features", "otlp"])?;
         // The images are tested with the programs as users get them.
         return with_programs(&["test", "--workspace", "--no-fail-fast", "--"], rest);
     }

@@ -65,7 +65,8 @@ impl Lifecycle {
                 // Sweeping only now: what dead tasks left can be hundreds of thousands of files, and the start is what a job waits for.
                 // Where that room is needed to start at all, the data-root was prepared by making it.
                 let beside = [Job::WatchDaemon, Job::Sweep, Job::WatchSpace].map(Action::Run);
-                let mut actions = self.enter(Phase::Serving, [Action::Disarm(Timer::Start)].into_iter().chain(beside));
+                let mut actions = vec![Action::Count("docker_restarts", self.restarts as u64)];
+                actions.extend(self.enter(Phase::Serving, [Action::Disarm(Timer::Start)].into_iter().chain(beside)));
                 if self.restarts > 0 {
                     let of = stages::RESTARTS.len();
                     actions.push(Action::Say(
