@@ -46,6 +46,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         "health" => settings_of(&["ready"], rest(), |arguments| Command::Health { ready: !arguments.switches.is_empty(), arguments }),
         "run" => settings_of(&[], rest(), Command::Run),
         "help" => Ok(Command::Answer(help())),
+        "reference" if words.get(1).is_some_and(|word| word == "--metrics") => Ok(Command::Answer(crate::metrics::METRICS.markdown())),
         "reference" => Ok(Command::Answer(reference())),
         word if word.is_empty() || word.starts_with('-') => settings_of(&[], words.clone(), Command::Run),
         word => Err(UsageError(format!("unknown command: {word}"))),

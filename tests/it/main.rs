@@ -4,6 +4,7 @@
 mod cache;
 mod cache_keeping;
 mod crowd;
+mod dashboards;
 mod dialects;
 mod harness;
 mod life;

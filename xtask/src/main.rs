@@ -4,10 +4,12 @@
 
 mod ami;
 mod check;
+mod dashboards;
 mod deployments;
 mod documents;
 mod images;
 mod machine;
+mod metrics;
 mod run;
 mod runbook;
 mod runner_version;
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
         Some("deployments") => deployments::write(),
         Some("check-deploy") => deployments::judge(&rest),
         Some("bump-runner") => runner_version::bump(&rest),
-        Some("docs") => documents::write(),
+        Some("docs") => documents::write().and_then(|()| metrics::write()),
         _ => {
             print!("{USAGE}");
             return ExitCode::from(64);
