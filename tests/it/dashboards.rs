@@ -114,9 +114,14 @@ fn every_alarm_leads_to_an_entry_of_the_runbook() {
 
 #[test]
 fn the_document_has_every_metric_and_what_each_program_tells_besides() {
-    let document = text("metrics.md");
-    for name in known().keys() {
+    let (document, known) = (text("metrics.md"), known());
+    for name in known.keys() {
         assert!(document.contains(&format!("`{name}`")), "{name}");
+    }
+    // What they cost is counted from their number.
+    for (who, program) in [("runner", "runner-entrypoint"), ("sidecar", "runner-dind")] {
+        let count = known.values().filter(|metric| metric.program == program).count();
+        assert!(document.contains(&format!("| {who} | {count}, and one for each phase")), "{who}: {count}");
     }
     for name in OF_EVERY_PROGRAM {
         assert!(document.contains(&format!("`…_{name}")), "{name}");

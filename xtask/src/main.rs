@@ -40,7 +40,7 @@ usage: cargo xtask COMMAND
   deployments      writes the ECS task definitions in images/ecs from their one source
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
-  docs             writes the settings reference and the rules for deployments from the programs' own tables
+  docs             writes the settings reference, the rules for deployments and the metrics from the programs' own tables, and the dashboards
 ";
 
 fn main() -> ExitCode {

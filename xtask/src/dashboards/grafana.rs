@@ -288,7 +288,7 @@ fn objective() -> Row {
 
 fn jobs() -> Row {
     let results = bars(
-        ("Jobs by result (count, in \"Look back\")", "What GitHub's runner said of the job; \"cut\" is a job that a stop ended.", "none"),
+        ("Jobs by result (count)", "In \"Look back\". What GitHub's runner said of the job; \"cut\" is a job that a stop ended.", "none"),
         &sums(&[
             ("gha_runner_jobs_succeeded", "succeeded"),
             ("gha_runner_jobs_failed", "failed"),
@@ -311,19 +311,19 @@ fn jobs() -> Row {
 
 fn cache() -> Row {
     let bytes = lines(
-        ("Tool cache: bytes per task (p90)", "Restored as they are unpacked, saved before they are packed.", "bytes"),
+        ("Bytes per task (p90)", "Restored as they are unpacked, saved before they are packed.", "bytes"),
         &ninetieths(&[("gha_runner_restored_bytes", "restored"), ("gha_runner_saved_bytes", "saved")]),
     );
     let files = lines(
-        ("Tool cache: files per task (p90)", "Many small files are what makes a tree slow on EFS; a pack does not mind.", "none"),
+        ("Files per task (p90)", "Many small files are what makes a tree slow on EFS; a pack does not mind.", "none"),
         &ninetieths(&[("gha_runner_restored_files", "restored"), ("gha_runner_saved_files", "saved")]),
     );
     let time = lines(
-        ("Tool cache: time per task (s, p90)", "Restoring is a part of the start, saving of the end.", "s"),
+        ("Time per task (s, p90)", "Restoring is a part of the start, saving of the end.", "s"),
         &ninetieths(&[("gha_runner_restore_duration_seconds", "restore"), ("gha_runner_save_duration_seconds", "save")]),
     );
     let versions = bars(
-        ("Tool cache: versions (count, in \"Look back\")", "Refused: broken or forged when restored, left out when saved.", "none"),
+        ("Versions (count)", "In \"Look back\". Refused: broken or forged when restored, left out when saved.", "none"),
         &sums(&[
             ("gha_runner_restored_versions", "restored"),
             ("gha_runner_restore_refused", "restore refused"),
@@ -336,7 +336,7 @@ fn cache() -> Row {
 
 fn losses() -> Row {
     let retries = bars(
-        ("Registration: retries (count, in \"Look back\")", "How often GitHub had to be asked once more.", "none"),
+        ("Registration: retries (count)", "In \"Look back\". How often GitHub had to be asked once more.", "none"),
         &sums(&[("gha_runner_register_retries", "retries")]),
     );
     let lost = bars(
@@ -352,7 +352,7 @@ fn losses() -> Row {
         ]),
     );
     let dropped = bars(
-        ("Log lines dropped (count, in \"Look back\")", "Nobody read them in time; the job was not held up for them.", "none"),
+        ("Log lines dropped (count)", "In \"Look back\". Nobody read them in time; the job was not held up for them.", "none"),
         &sums(&[("gha_runner_log_lines_dropped", "runner"), ("gha_dind_log_lines_dropped", "sidecar")]),
     );
     let ends = ranking(
