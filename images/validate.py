@@ -125,6 +125,45 @@ def cfn_lint(paths):
         return found
 
 
+# Templates for CloudFormation, as they are. What a dashboard's body is, cfn-lint does not know: tests/it/dashboards does.
+
+def templates(paths):
+    return complaints(BIN / "cfn-lint", "--non-zero-exit-code", "warning", "--format", "parseable", "--regions", "eu-central-1", "--", *paths)
+
+
+# Grafana: its own SDK, generated from its schemas, reads a dashboard and writes it again. What it does not know is lost on the way.
+
+# Of the import alone, or of the editor.
+OUTSIDE_THE_SCHEMA = {"__inputs", "__elements", "__requires"}
+
+
+def grafana(paths):
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    register_default_plugins()
+    found = []
+    for path in paths:
+        document = json.loads(path.read_text())
+        known = json.loads(JSONEncoder().encode(Dashboard.from_json(document)))
+        found += [f"{path}: {line}" for line in lost(document, known, "") if line.lstrip(".") not in OUTSIDE_THE_SCHEMA]
+    return found
+
+
+def lost(before, after, where):
+    """Places of what is in the one and not, or not the same, in the other; what one leaves out and what is null are the same."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in before.items():
+            if value is not None:
+                yield from lost(value, after[key], f"{where}.{key}") if key in after else [f"{where}.{key}"]
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after)):
+            yield from lost(one, other, f"{where}[{number}]")
+    elif before != after:
+        yield where
+
+
 # Kubernetes: a file of manifests, or values of a chart whose template is a pod.
 
 KUBERNETES = "1.37"
@@ -274,12 +313,41 @@ UNIT = "[Unit]\nDescription=one\n[Service]\nExecStart=/bin/true\nKillMode=mixed\
 COMPOSE = "services:\n  one:\n    image: one:1\n"
 
 
+def grafana_faults():
+    """A name that nobody knows, at each depth."""
+    dashboard = json.loads((ROOT / "docs" / "dashboards" / "grafana.json").read_text())
+    curve = next(number for number, panel in enumerate(dashboard["panels"]) if panel["type"] == "timeseries")
+    panel = ("panels", curve)
+    return [
+        ("good.json", json.dumps(dashboard), None),
+        ("dashboard.json", at(dashboard, ("refreshEvery",), "1m"), "refreshEvery"),
+        ("variable.json", at(dashboard, ("templating", "list", 0, "includeal"), True), "includeal"),
+        ("panel.json", at(dashboard, (*panel, "gridPosition"), {}), "gridPosition"),
+        ("field.json", at(dashboard, (*panel, "fieldConfig", "defaults", "custom", "lineWidht"), 2), "lineWidht"),
+        ("option.json", at(dashboard, (*panel, "options", "legend", "placment"), "right"), "placment"),
+        ("query.json", at(dashboard, (*panel, "targets", 0, "expression"), "up"), "expression"),
+    ]
+
+
+def template_faults():
+    template = (ROOT / "docs" / "dashboards" / "cloudwatch-template.yaml").read_text()
+    return [
+        ("good.yaml", template, None),
+        ("comparison.yaml", template.replace("LessThanThreshold", "Less"), "E3030"),
+        ("parameter.yaml", template.replace("${Namespace}", "${Namespce}"), "E1019"),
+        ("misspelt.yaml", template.replace("TreatMissingData", "TreatMissing"), "TreatMissing"),
+        ("condition.yaml", template.replace("!If [HasTopic", "!If [HasTopics"), "HasTopics"),
+    ]
+
+
 def faults():
     """By validator: files, and a word that the complaint has. `None` is a file without a fault."""
     shape, together = ecs_faults()
     return {
         "botocore": shape,
         "cfn-lint": together,
+        "cfn-lint of templates": template_faults(),
+        "grafana-foundation-sdk": grafana_faults(),
         "kubernetes-validate": [
             ("good.yaml", POD, None),
             ("misspelt.yaml", POD.replace("mountPath", "path"), "mountPath"),
@@ -324,6 +392,8 @@ def has_compose():
 # Name, what it judges, how; for a program that PyPI has not, what it is missing from.
 VALIDATORS = [
     ("cfn-lint", ["images/ecs/*.json"], cfn_lint, None),
+    ("cfn-lint of templates", ["docs/dashboards/*-template.yaml"], templates, None),
+    ("grafana-foundation-sdk", ["docs/dashboards/grafana*.json"], grafana, None),
     ("botocore", ["images/ecs/*.json", ":!images/ecs/iam"], botocore, None),
     ("kubernetes-validate", ["images/kubernetes/*.yaml"], kubernetes, None),
     ("python-hcl2", ["*.hcl"], hcl, None),
@@ -368,9 +438,10 @@ def test(validator):
         for path, (_, text, _) in zip(paths, cases):
             path.write_text(text)
         # cfn-lint takes two seconds to begin, whatever it is given, and names the file in each line.
-        together = careful(check, paths) if check is cfn_lint else []
+        at_once = check in (cfn_lint, templates)
+        together = careful(check, paths) if at_once else []
         for path, (file, _, word) in zip(paths, cases):
-            said = [line for line in together if str(path) in line or BROKE in line] if check is cfn_lint else careful(check, [path])
+            said = [line for line in together if str(path) in line or BROKE in line] if at_once else careful(check, [path])
             if any(BROKE in line for line in said):
                 wrong += said
             elif word is None and said:

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use settings::{Arguments, Topic, UsageError, json, markdown, markdown_exit_codes, parse_arguments};
 
-use crate::{config::SETTINGS, guide::GUIDE};
+use crate::{config::SETTINGS, guide::GUIDE, metrics::METRICS};
 
 /// The command that says what would happen.
 pub(crate) const CHECK: &str = "check";
@@ -85,8 +85,9 @@ fn reference(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match words.first().map(|word| word.to_string_lossy()).as_deref() {
         None => Ok(Command::Answer(markdown(&GUIDE) + &markdown_exit_codes(GUIDE.exit_codes))),
         Some("--json") => Ok(Command::Answer(json(&GUIDE))),
+        Some("--metrics") => Ok(Command::Answer(METRICS.markdown())),
         Some("-h" | "--help") => Ok(Command::Help(GUIDE.topic("reference")?)),
-        Some(other) => Err(UsageError(format!("unexpected argument: {other}\nhint: reference [--json]"))),
+        Some(other) => Err(UsageError(format!("unexpected argument: {other}\nhint: reference [--json | --metrics]"))),
     }
 }
 

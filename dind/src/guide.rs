@@ -92,9 +92,12 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "reference",
-        usage: "[--json]",
+        usage: "[--json | --metrics]",
         about: "all settings and exit codes as Markdown",
-        switches: &[Switch::flag(JSON, "for programs: commands, settings and exit codes")],
+        switches: &[
+            Switch::flag(JSON, "for programs: commands, settings and exit codes"),
+            Switch::flag("metrics", "what is counted, as Markdown"),
+        ],
         ..Command::PLAIN
     },
 ];

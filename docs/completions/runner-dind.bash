@@ -1175,7 +1175,7 @@ _runner__dind() {
             return 0
             ;;
         runner__dind__subcmd__reference)
-            opts="--json"
+            opts="--json --metrics"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -288,6 +288,7 @@ complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l rules -d 'what is looked for'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand check-deploy" -l markdown -d 'the rules as a table for documentation'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand reference" -l json -d 'for programs: commands, settings and exit codes'
+complete -c runner-dind -n "__fish_runner_dind_using_subcommand reference" -l metrics -d 'what is counted, as Markdown'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "access" -d 'choose who may use docker, and for what'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "all" -d 'every setting'
 complete -c runner-dind -n "__fish_runner_dind_using_subcommand help; and not __fish_seen_subcommand_from access all check check-deploy containers daemon health metrics network output reference registries run stop storage sweep" -f -a "check" -d 'say what docker needs here and what is in its way'

@@ -2059,7 +2059,7 @@ _runner__entrypoint() {
             return 0
             ;;
         runner__entrypoint__subcmd__reference)
-            opts="--json"
+            opts="--json --metrics"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

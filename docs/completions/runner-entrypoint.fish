@@ -511,6 +511,7 @@ both\t''"
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l dry-run -d 'only say what would go'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand cache; and __fish_seen_subcommand_from gc" -l json -d 'short for --report json'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand reference" -l json -d 'for programs: commands, settings and exit codes'
+complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand reference" -l metrics -d 'what is counted, as Markdown'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "all" -d 'every setting'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "cache" -d 'keep tools on shared storage from job to job'
 complete -c runner-entrypoint -n "__fish_runner_entrypoint_using_subcommand help; and not __fish_seen_subcommand_from all cache check docker github health metrics output platform reference registration run runner stop supervise" -f -a "check" -d 'say what would happen and what is wrong'

@@ -12,6 +12,7 @@ use crate::{
     check,
     config::{TABLE, dialects_markdown},
     guide::GUIDE,
+    metrics::METRICS,
 };
 
 /// A command, understood.
@@ -82,8 +83,9 @@ fn reference(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match words.first().map(|word| word.to_string_lossy()).as_deref() {
         None => Ok(Command::Answer(markdown(&GUIDE) + &markdown_exit_codes(GUIDE.exit_codes) + &dialects_markdown())),
         Some("--json") => Ok(Command::Answer(json(&GUIDE))),
+        Some("--metrics") => Ok(Command::Answer(METRICS.markdown())),
         Some("-h" | "--help") => Ok(Command::Help(GUIDE.topic("reference")?)),
-        Some(other) => Err(UsageError(format!("unexpected argument: {other}\nhint: reference [--json]"))),
+        Some(other) => Err(UsageError(format!("unexpected argument: {other}\nhint: reference [--json | --metrics]"))),
     }
 }
 

@@ -76,10 +76,13 @@ const COMMANDS: &[Command] = &[
 
 const ABOUT_ITSELF: &[Command] = &[Command {
     name: "reference",
-    usage: "[--json]",
+    usage: "[--json | --metrics]",
     about: "all settings and exit codes as Markdown",
     more: "The Markdown also tells what each variable of another runner image means here.",
-    switches: &[Switch::flag("json", "for programs: commands, settings and exit codes")],
+    switches: &[
+        Switch::flag("json", "for programs: commands, settings and exit codes"),
+        Switch::flag("metrics", "what is counted, as Markdown"),
+    ],
     ..Command::PLAIN
 }];
 

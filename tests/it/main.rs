@@ -5,6 +5,7 @@ mod cache;
 mod cache_keeping;
 mod check;
 mod crowd;
+mod dashboards;
 mod dialects;
 mod harness;
 mod life;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::{
-    ami, deployments, documents,
+    ami, deployments, documents, metrics,
     run::{self, Failed},
     statically, validators,
 };
@@ -14,6 +14,7 @@ pub(crate) fn check() -> Result<(), Failed> {
     step("lints", || run::cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     step("the machines are pure", machines_are_pure)?;
     step("generated documents are what the programs say", documents::are_current)?;
+    step("tables of metrics and dashboards are what their sources say", metrics::are_current)?;
     step("README's commands exist and links lead somewhere", documents::lead_somewhere)?;
     step("the task definitions are what their source says", deployments::are_current)?;
     step("deployments by our own checker", deployments::hold_to_the_contract)?;

@@ -5,11 +5,13 @@
 mod ami;
 mod check;
 mod completions;
+mod dashboards;
 mod deployments;
 mod documents;
 mod images;
 mod machine;
 mod man_page;
+mod metrics;
 mod program;
 mod record;
 mod run;
@@ -43,7 +45,8 @@ usage: cargo xtask COMMAND
   check-deploy F…  what is wrong with task definitions, compose files, manifests and job files
   bump-runner V    takes a release of actions/runner, with its checksums, into the images
   record           runs the demo on a terminal of its own and writes docs/demo.svg, the picture in README
-  docs             writes the settings reference, man pages, completions and the rules for deployments from the programs' own tables
+  docs             writes the settings reference, man pages, completions, rules for deployments and metrics from the programs' own tables, and the
+                   dashboards
 ";
 
 fn main() -> ExitCode {
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
         Some("deployments") => deployments::write(),
         Some("check-deploy") => deployments::judge(&rest),
         Some("bump-runner") => runner_version::bump(&rest),
-        Some("docs") => documents::write(),
+        Some("docs") => documents::write().and_then(|()| metrics::write()),
         Some("record") => record::record(),
         _ => {
             print!("{USAGE}");

@@ -1,5 +1,5 @@
-//! What others know to check: botocore, cfn-lint, kubernetes-validate, python-hcl2, hadolint, zizmor, shellcheck. `images/validate.py` runs
-//! them; this makes the virtual environment that it runs in, and keeps it.
+//! What others know to check: botocore, cfn-lint, Grafana's SDK, kubernetes-validate, python-hcl2, hadolint, zizmor, shellcheck.
+//! `images/validate.py` runs them; this makes the virtual environment that it runs in, and keeps it.
 
 use std::fs;
 

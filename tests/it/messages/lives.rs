@@ -19,7 +19,7 @@ use runner_tests::{
     programs::Program,
 };
 
-use super::{DEADLINE, bare, compared, dind, plainly, reviewed, short};
+use super::{DEADLINE, compared, dind, plainly, reviewed, short};
 
 /// Where the name of a child ends, in a line that is the child's.
 const BAR: usize = 29;
