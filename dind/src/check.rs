@@ -9,9 +9,9 @@ use settings::{Arguments, Reader};
 use supervise::{Published, StateFile, records};
 
 use crate::{
-    NAME, command_line,
+    NAME,
     config::{Config, SETTINGS},
-    ground,
+    ground, guide,
     host::report,
     outfit,
     words::exit,
@@ -22,7 +22,7 @@ const WIDTH: usize = 100;
 
 /// Answers on standard output, without a log: who asks wants to read it, or to parse it.
 pub(crate) fn check(environment: &BTreeMap<OsString, OsString>, arguments: Arguments) -> u8 {
-    let as_json = arguments.switches.iter().any(|switch| switch == command_line::JSON);
+    let as_json = arguments.switches.iter().any(|switch| switch == guide::JSON);
     let settings = Reader::new(SETTINGS, environment.clone(), arguments.settings.iter().cloned()).effective();
     let read = Config::read(environment.clone(), arguments.settings);
     let (configuration, sections) = match &read {

@@ -4,19 +4,11 @@ use std::ffi::OsString;
 
 use settings::{Arguments, Topic, UsageError, json, markdown, markdown_exit_codes, parse_arguments};
 
-use crate::{config::SETTINGS, guide::GUIDE, metrics::METRICS};
-
-/// The command that says what would happen.
-pub(crate) const CHECK: &str = "check";
-
-/// `check` answers for programs.
-pub(crate) const JSON: &str = "json";
-
-/// The command that looks at files and at nothing else.
-pub(crate) const CHECK_DEPLOY: &str = "check-deploy";
-
-/// The command that removes what dead tasks left, and ends.
-pub(crate) const SWEEP: &str = "sweep";
+use crate::{
+    config::SETTINGS,
+    guide::{CHECK, CHECK_DEPLOY, GUIDE, SWEEP},
+    metrics::METRICS,
+};
 
 /// A command, understood.
 #[derive(Debug)]

@@ -4,10 +4,21 @@ use settings::{Command, Group, Guide, Switch};
 
 use crate::{
     NAME,
-    command_line::{CHECK_DEPLOY, JSON, SWEEP},
     config::SETTINGS,
     words::exit::{self, EXIT_CODES},
 };
+
+/// The command that says what would happen.
+pub(crate) const CHECK: &str = "check";
+
+/// `check` answers for programs.
+pub(crate) const JSON: &str = "json";
+
+/// The command that looks at files and at nothing else.
+pub(crate) const CHECK_DEPLOY: &str = "check-deploy";
+
+/// The command that removes what dead tasks left, and ends.
+pub(crate) const SWEEP: &str = "sweep";
 
 /// The program as its users see it.
 pub(crate) const GUIDE: Guide = Guide {
@@ -44,7 +55,7 @@ const COMMANDS: &[Command] = &[
         ..Command::PLAIN
     },
     Command {
-        name: "check",
+        name: CHECK,
         usage: "[--json] [--SETTING VALUE...]",
         about: "say what docker needs here and what is in its way",
         more: "Each finding comes with the setting that cures it. Nothing is started.",

@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
     let itself = PathBuf::from(words.next().unwrap_or_default());
     let words: Vec<OsString> = words.collect();
     // What a person runs by hand ends at ^C; everything else collects signals first: until then PID 1 is deaf.
-    let by_hand = [command_line::CHECK, command_line::CHECK_DEPLOY, command_line::SWEEP];
+    let by_hand = [guide::CHECK, guide::CHECK_DEPLOY, guide::SWEEP];
     if words.first().is_some_and(|word| by_hand.iter().any(|known| word == known)) {
         let code = match command_line::parse(words) {
             Ok(Command::Check(arguments)) => check::check(&environment(), arguments),

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 pub use checkup::Platform;
 use checkup::Telling;
 
-use super::{Finding, report};
+use super::{Finding, Weight};
+use crate::words::exit;
 
 /// What helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,9 +136,22 @@ impl Cure {
     }
 }
 
+/// A finding in a checkup's words.
+pub(super) fn told(finding: &Finding) -> checkup::Finding {
+    let weight = match finding.weight {
+        Weight::Warning => checkup::Weight::Warning,
+        Weight::Refusal => checkup::Weight::Failure(exit::HOST),
+    };
+    match &finding.cure {
+        // The message has it in itself.
+        Cure::Said => checkup::Finding::said(weight, &finding.what),
+        cure => checkup::Finding { weight, what: finding.what.clone(), cure: cure.told() },
+    }
+}
+
 /// All findings, in lines.
 pub fn render<'a>(findings: impl IntoIterator<Item = &'a Finding>, platform: Option<Platform>) -> String {
-    let told: Vec<checkup::Finding> = findings.into_iter().map(report::told).collect();
+    let findings: Vec<checkup::Finding> = findings.into_iter().map(told).collect();
     let mut telling = Telling::default();
-    told.iter().flat_map(|finding| telling.lines(finding, platform)).collect::<Vec<_>>().join("\n")
+    findings.iter().flat_map(|finding| telling.lines(finding, platform)).collect::<Vec<_>>().join("\n")
 }

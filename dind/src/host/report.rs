@@ -2,8 +2,7 @@
 
 use checkup::{Check, Finding as Told, Section};
 
-use super::{Finding, Prerequisite, Weight, cures::Cure};
-use crate::words::exit;
+use super::{Prerequisite, cures::told};
 
 /// Which prerequisites stand under which heading.
 pub(super) const SECTIONS: [(&str, &[&str]); 4] = [
@@ -30,17 +29,4 @@ fn check(page: Prerequisite) -> Check {
         check.find(weight, what, cure);
     }
     check
-}
-
-/// A finding in a checkup's words.
-pub(super) fn told(finding: &Finding) -> Told {
-    let weight = match finding.weight {
-        Weight::Warning => checkup::Weight::Warning,
-        Weight::Refusal => checkup::Weight::Failure(exit::HOST),
-    };
-    match &finding.cure {
-        // The message has it in itself.
-        Cure::Said => Told::said(weight, &finding.what),
-        cure => Told { weight, what: finding.what.clone(), cure: cure.told() },
-    }
 }
