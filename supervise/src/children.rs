@@ -12,7 +12,7 @@ use std::{
     },
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -27,12 +27,19 @@ use crate::{
     kernel::{self, Reaped},
 };
 
-/// So many strangers in one round are a storm: thousands may be about to end.
+/// So many strangers at once may be the first of thousands. Each waitpid(2) walks the list of children up to the first that has ended, under a
+/// lock that whoever ends waits for: beside thousands that live it takes longer to take each as it ends than to let them end first.
 const STORM: usize = 16;
 
-/// How long they are left to end before the next round. Each waitpid(2) walks the list of children up to the first that has ended, and the
-/// last of a round walks all of it: beside thousands that live, taking each as it ends costs twice the time of letting them end first.
+/// What so many may take: 20 us each, where 2 are usual.
+const DEAR: Duration = Duration::from_micros(320);
+
+/// How long they are left to end when they are dear; twice as long each time, up to sixteen times.
 const PAUSE: Duration = Duration::from_millis(5);
+const DOUBLINGS: u32 = 4;
+
+/// waitpid(2): whichever child.
+const ANYBODY: i32 = -1;
 
 /// The children of this process, those we started by role and all others as strangers.
 #[derive(Debug)]
@@ -41,6 +48,8 @@ pub(crate) struct Children<Role> {
     here: Pid,
     /// SIGCHLD is held back: the next round comes by itself.
     held: bool,
+    /// How often the pause was doubled.
+    pauses: u32,
 }
 
 /// The ends to read of a child whose output is lines.
@@ -48,6 +57,17 @@ pub(crate) struct Children<Role> {
 pub(crate) struct Pipes {
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+}
+
+/// Whether there is more to reap.
+enum Left {
+    Nothing,
+    Perhaps,
+}
+
+#[expect(clippy::disallowed_methods, reason = "what the kernel takes for a call can only be measured")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// What one round of reaping brought.
@@ -63,7 +83,7 @@ pub(crate) struct Round<Role> {
 
 impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
     pub(crate) fn new() -> Self {
-        Self { roles: HashMap::new(), here: nix::unistd::getpid(), held: false }
+        Self { roles: HashMap::new(), here: nix::unistd::getpid(), held: false, pauses: 0 }
     }
 
     /// Starts a child. `input` is all that its standard input holds.
@@ -106,23 +126,52 @@ impl<Role: Copy + Eq + Hash + Debug> Children<Role> {
         // Held for the loop, the SIGCHLDs of thousands that end at once become one; else each would run the handler and wake us.
         self.hold(true);
         let mut round = Round { ended: Vec::new(), alone: false, again: None };
-        let mut strangers = 0;
         loop {
-            match kernel::reap_one() {
-                Reaped::Ended(pid, end) => match self.roles.remove(&pid) {
-                    Some(role) => round.ended.push((role, end)),
-                    None => strangers += 1,
-                },
-                Reaped::Nothing => break,
-                Reaped::NoChildren => {
-                    round.alone = true;
+            let began = now();
+            match self.reap_some(&mut round) {
+                Left::Nothing => {
+                    self.pauses = 0;
+                    break;
+                }
+                Left::Perhaps if began.elapsed() < DEAR => {}
+                Left::Perhaps => {
+                    round.again = Some(PAUSE * 2_u32.pow(self.pauses));
+                    self.pauses = DOUBLINGS.min(self.pauses + 1);
+                    self.reap_our_own(&mut round);
                     break;
                 }
             }
         }
-        round.again = (strangers >= STORM && !round.alone).then_some(PAUSE);
         self.hold(round.again.is_some());
         round
+    }
+
+    fn reap_some(&mut self, round: &mut Round<Role>) -> Left {
+        let mut strangers = 0;
+        while strangers < STORM {
+            match kernel::reap(ANYBODY) {
+                Reaped::Ended(pid, end) => match self.roles.remove(&pid) {
+                    Some(role) => round.ended.push((role, end)),
+                    None => strangers += 1,
+                },
+                Reaped::Nothing => return Left::Nothing,
+                Reaped::NoChildren => {
+                    round.alone = true;
+                    return Left::Nothing;
+                }
+            }
+        }
+        Left::Perhaps
+    }
+
+    /// The end of our own children waits for nobody else's.
+    fn reap_our_own(&mut self, round: &mut Round<Role>) {
+        let pids: Vec<Pid> = self.roles.keys().copied().filter(|pid| pid.as_raw() > 1).collect();
+        for pid in pids {
+            if let Reaped::Ended(pid, end) = kernel::reap(pid.as_raw()) {
+                round.ended.extend(self.roles.remove(&pid).map(|role| (role, end)));
+            }
+        }
     }
 
     fn hold(&mut self, hold: bool) {

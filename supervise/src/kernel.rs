@@ -103,15 +103,15 @@ pub(crate) enum Reaped {
     NoChildren,
 }
 
-/// Takes the status of one ended child, whoever it is.
+/// Takes the status of one ended child: of this one, or with -1 of whichever.
 ///
 /// Not nix's waitpid: for a child that died by a real-time signal it answers EINVAL and the status is lost, so an init built on it
 /// waits for ever.
-pub(crate) fn reap_one() -> Reaped {
+pub(crate) fn reap(child: i32) -> Reaped {
     loop {
         let mut status = 0;
         // SAFETY: `status` is a valid place for one int.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        let pid = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
         return match pid {
             0 => Reaped::Nothing,
             -1 if Errno::last() == Errno::EINTR => continue,
