@@ -239,8 +239,7 @@ impl supervise::Effects<Words> for Effects {
             Role::Runner => {
                 let note = runner::note(line);
                 if note == Some(Note::Listening) {
-                    self.setup.ready = Some(self.began.elapsed());
-                    self.setup.tell();
+                    self.setup.tell_at_ready(self.began.elapsed());
                 }
                 note
             }

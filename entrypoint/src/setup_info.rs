@@ -46,7 +46,7 @@ pub(crate) struct SetupInfo {
     pub(crate) cache: Vec<String>,
     /// What the start consisted of.
     pub(crate) parts: Vec<(&'static str, Duration)>,
-    pub(crate) ready: Option<Duration>,
+    ready: Option<Duration>,
 }
 
 impl SetupInfo {
@@ -76,6 +76,13 @@ impl SetupInfo {
             let groups: Vec<Group> = self.others.iter().cloned().chain(self.groups()).collect();
             place.put(serde_json::to_string(&groups).unwrap_or_default());
         }
+    }
+
+    /// Writes what is known at last; whoever wrote it has nothing to do any more.
+    pub(crate) fn tell_at_ready(&mut self, ready: Duration) {
+        self.ready = Some(ready);
+        self.tell();
+        self.place = None;
     }
 
     fn groups(&self) -> Vec<Group> {

@@ -7,6 +7,9 @@ use crate::{Life, Span, Verdict};
 /// Columns of the bars; with what stands before them a line fits into 80.
 const WIDTH: usize = 32;
 
+/// How much longer than all others the longest phase is drawn.
+const MOST: f64 = 3.0;
+
 /// Columns of the names.
 const NAMES: usize = 15;
 
@@ -51,8 +54,8 @@ fn row(text: &mut String, span: &Span, axis: &Axis, indent: usize, colour: bool)
     let _ = writeln!(text, "{}", line.trim_end());
 }
 
-/// Where each moment of a life is drawn. The longest phase is drawn no longer than all others together, so that hours of a job do not
-/// squeeze the seconds before it into one column.
+/// Where each moment of a life is drawn. The longest phase is drawn at most three times as long as all others together, so that hours of a
+/// job do not squeeze the seconds before it into one column.
 struct Axis {
     /// Moment and column, both growing.
     marks: Vec<(f64, f64)>,
@@ -68,10 +71,10 @@ impl Axis {
         let mut weights = lengths.clone();
         let mut squeezed = None;
         if let Some((place, length)) = longest
-            && length > 2.0 * (all - length)
+            && length > MOST * (all - length)
             && all > length
         {
-            weights[place] = 2.0 * (all - length);
+            weights[place] = MOST * (all - length);
             squeezed = Some((life.phases[place].begins, life.phases[place].ends));
         }
         let total: f64 = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
