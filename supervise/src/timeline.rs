@@ -113,6 +113,7 @@ impl Timeline {
             info!(event = "ready", ready_ms = milliseconds(at), phases = listed(&life.phases), "ready");
         }
         if !self.observers.is_empty() {
+            self.measured(vec![("log_lines_dropped", records::dropped())]);
             let life = self.so_far(now);
             self.observers.iter_mut().for_each(|observer| observer.changed(&life));
         }
