@@ -110,6 +110,8 @@ impl Effects {
                 self.setup.who.insert(0, name.clone());
                 self.setup.parts.push(("registered", since));
             }
+            // With config.sh the name is known, and the registration is nobody's errand.
+            Outcome::Permitted(name) => self.setup.who.insert(0, name.clone()),
             Outcome::Docker(Ok(_)) => self.setup.parts.push(("docker", since)),
             Outcome::Task(Ok(task)) => self.setup.who.push(format!("task {} in {}", task.id, task.cluster)),
             _ => {}

@@ -148,18 +148,19 @@ fn live(signals: Signals, environment: Vec<(OsString, OsString)>, arguments: Arg
     for warning in config.warnings.iter().chain(&exposed::warnings(&config)) {
         tracing::warn!("{warning}");
     }
-    let hook = hook::install(&config).unwrap_or_else(|why| {
-        tracing::warn!("{why}");
-        None
-    });
     let mut state = StateFile::at(&config.task_dir.join("runner"), NAME);
-    // Anything else shows at the first write: the folder may come later, from the sidecar.
+    // Before anything is written there: what is in it is another runner's, the hook that its job waits in too. Anything but a living one shows
+    // at the first write: the folder may come later, from the sidecar.
     if let Err(error) = state.claim()
         && error.kind() == io::ErrorKind::WouldBlock
     {
         tracing::error!("TASK_DIR: {error}\nhint: each task needs a TASK_DIR of its own, shared by its two containers alone");
         return UNAVAILABLE;
     }
+    let hook = hook::install(&config).unwrap_or_else(|why| {
+        tracing::warn!("{why}");
+        None
+    });
     let outlets = Outlets {
         program: NAME,
         state_file: Some(state),

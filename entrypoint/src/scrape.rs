@@ -46,7 +46,11 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn serve(address: SocketAddr, files: Vec<PathBuf>) -> String {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
-        Err(error) => return format!("METRICS_LISTEN: cannot listen at {address}: {error}; metrics are not served"),
+        Err(error) => {
+            return format!(
+                "METRICS_LISTEN: cannot listen at {address}: {error}; metrics are not served\nhint: the containers of a task share their ports: take one that none of them has"
+            );
+        }
     };
     let (files, room) = (Rc::new(files), Arc::new(Semaphore::new(GUESTS)));
     LocalSet::new()

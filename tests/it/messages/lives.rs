@@ -232,6 +232,20 @@ fn a_task_folder_that_is_in_use() {
     told("dind_task_dir_in_use", &bed, &mut dind(&bed).start(), &[]);
 }
 
+/// Refused too late, it had already written its own hook over the one that the living runner's job waits in.
+#[test]
+fn a_runner_that_is_refused_a_task_folder_changes_nothing_in_it() {
+    let bed = Bed::new();
+    let _held = in_use(&bed, "runner");
+    let folder = bed.path("task/runner");
+    let remote = bed.directory("remote").to_string_lossy().into_owned();
+    let mut life = plainly(&bed).env("TOOL_CACHE_REMOTE", remote).env("TOOL_CACHE_RESTORE", "before-job").start();
+    assert_eq!(life.wait(DEADLINE), Ending::Code(69));
+    let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["lock"]);
+    assert!(bed.github().requests().is_empty());
+}
+
 #[test]
 fn a_socket_that_belongs_to_another_group() {
     if !need(&[Need::Root, Need::Boxes]) {
