@@ -201,6 +201,8 @@ fn config_sh_registers_with_a_token_made_for_it() {
     assert!(registered.ephemeral && registered.labels.iter().any(|label| label == "gpu"), "{registered:?}");
     assert!(life.stdout().contains(&format!("registered runner {} (id {})", registered.name, registered.id)), "{}", life.stdout());
     assert_eq!(bed.github().requests_of(Route::GenerateJit).len(), 0);
+    let (finished, registered) = (bed.github().finished(), bed.github().ever_registered());
+    assert!(finished[0].set_up.contains(&format!("##[group]Runner: this one\n{}\n", registered[0].name)), "{}", finished[0].set_up);
 }
 
 #[test]
